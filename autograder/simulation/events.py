@@ -1,0 +1,41 @@
+"""What a traced world remembers: one `Event` for each thing that happened, in time order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+# What each kind's `text` says. `lane` is the task it happened to, "" for the world itself.
+KINDS: Final = {
+    "spawn": "the label of the new task; `lane` is the task that made it",
+    "line": "the source line that is about to run, stripped",
+    "wait": "what the task waits for, such as 'sleep 0.5 s' or 'lock(\"ada\")'",
+    "end": "what the task returned, or '' for None",
+    "raise": "repr of the exception that leaves the task",
+    "cancel": "who asked for it; `lane` is the task that is cancelled",
+    "send": "what is sent; `key` ties it to its 'deliver' or 'drop'",
+    "deliver": "what arrived",
+    "drop": "what was lost, and why",
+    "fault": "what was made to go wrong",
+    "note": "the text given to world.note()",
+    "clock": "what made time move on",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in a world.
+
+    `time` is in virtual seconds since the world began. `step` counts the callbacks the loop has
+    run: events of one step happened without anybody else in between. `file` and `line` say where
+    in the watched code, if anywhere. `key` pairs a 'send' with what became of it.
+    """
+
+    time: float
+    step: int
+    lane: str
+    kind: str
+    text: str
+    file: str | None = None
+    line: int | None = None
+    key: str = ""
