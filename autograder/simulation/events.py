@@ -9,7 +9,7 @@ from typing import Final
 KINDS: Final = {
     "spawn": "the label of the new task; `lane` is the task that made it",
     "line": "the source line that is about to run, stripped",
-    "wait": "what the task waits for, such as 'sleep 0.5 s' or 'lock(\"ada\")'",
+    "wait": "what the task waits for, such as 'sleep(0.5)' or 'lock self.lock'",
     "end": "what the task returned, or '' for None",
     "raise": "repr of the exception that leaves the task",
     "cancel": "who asked for it; `lane` is the task that is cancelled",
@@ -28,7 +28,8 @@ class Event:
 
     `time` is in virtual seconds since the world began. `step` counts the callbacks the loop has
     run: events of one step happened without anybody else in between. `file` and `line` say where
-    in the watched code, if anywhere. `key` pairs a 'send' with what became of it.
+    in the watched code, if anywhere. `key` pairs a 'send' with what became of it; of a 'wait' it
+    is the sort: "sleep", "lock", "semaphore", "event", "condition", "queue", "task", "stream", ….
     """
 
     time: float
