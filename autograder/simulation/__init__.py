@@ -1,0 +1,67 @@
+"""A deterministic asyncio world: virtual time, an in-memory network, one seed = one world.
+
+Knows nothing of pytest or of courses. Names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .channels import Channel, Closed
+    from .events import Event
+    from .explore import (
+        Finding,
+        Outcome,
+        Plan,
+        Settings,
+        current_settings,
+        explore,
+        replay,
+        run_world,
+        use_settings,
+    )
+    from .faults import Interrupted, interrupt
+    from .limits import time_limit
+    from .loop import SimulatedLoop
+    from .ownership import Ownership, is_library
+    from .problems import Crash, Deadlock, Livelock, Problem, Refused, Stuck, WorldEnded
+    from .simulate import WorldFailed, simulate
+    from .timeline import Timeline
+    from .world import World
+
+_HOMES = {
+    "channels": ("Channel", "Closed"),
+    "events": ("Event",),
+    "explore": (
+        "Finding", "Outcome", "Plan", "Settings", "current_settings", "explore", "replay",
+        "run_world", "use_settings",
+    ),
+    "faults": ("Interrupted", "interrupt"),
+    "limits": ("time_limit",),
+    "loop": ("SimulatedLoop",),
+    "ownership": ("Ownership", "is_library"),
+    "problems": ("Crash", "Deadlock", "Livelock", "Problem", "Refused", "Stuck", "WorldEnded"),
+    "simulate": ("WorldFailed", "simulate"),
+    "timeline": ("Timeline",),
+    "world": ("World",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Channel", "Closed", "Crash", "Deadlock", "Event", "Finding", "Interrupted", "Livelock",
+    "Outcome", "Ownership", "Plan", "Problem", "Refused", "Settings", "SimulatedLoop", "Stuck",
+    "Timeline", "World", "WorldEnded", "WorldFailed", "current_settings", "explore", "interrupt",
+    "is_library", "replay", "run_world", "simulate", "time_limit", "use_settings",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # `explore`, `simulate` are modules and functions of the same name: the function is meant.
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,130 @@
+"""Limits on real time, for code that never comes back: a loop without an await, a blocking call.
+
+On the main thread of a POSIX system an interval timer interrupts the code. Elsewhere a watchdog
+thread raises the exception in it, which cannot interrupt a call that blocks in C.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from .clock import real_monotonic, real_sleep
+from .ownership import Ownership
+from .problems import Problem, Stuck
+
+_TICK = 0.1
+_REAL_PER_CPU = 5.0
+"""A machine may be busy with something else: real time counts this much less than CPU time."""
+_LAST_WORDS = 30
+_IMPATIENT = 0.3
+"""Seconds of patience once something in this process has been stuck: likely it is the same again."""
+_stuck_before = False
+
+
+class Watch:
+    """Raises `Stuck` in code that makes no progress."""
+
+    def __init__(
+        self, seconds: float, progress: Callable[[], object], ownership: Callable[[], Ownership]
+    ) -> None:
+        self.seconds = min(seconds, _IMPATIENT) if _stuck_before else seconds
+        self.suspended = False
+        self._progress = progress
+        self._ownership = ownership
+        self._last: object = None
+        self._cpu = self._real = 0.0
+        self._raised = 0
+
+    def due(self) -> bool:
+        """True when nothing moved for too long."""
+        now = self._progress()
+        if now != self._last or self.suspended:
+            self._last, self._raised = now, 0
+            self._cpu, self._real = time.process_time(), real_monotonic()
+            return False
+        return (
+            time.process_time() - self._cpu >= self.seconds
+            or real_monotonic() - self._real >= self.seconds * _REAL_PER_CPU
+        )
+
+    def stuck(self, frame: FrameType | None) -> Stuck:
+        """The error to raise, which names the line of studied code that runs."""
+        global _stuck_before
+        _stuck_before = True
+        self._raised += 1
+        studied = self._ownership().nearest(frame)
+        file = studied.f_code.co_filename if studied else None
+        line = studied.f_lineno if studied else None
+        where = f"line {line}" if line else "the code"
+        message = (
+            f"{where} kept the event loop for {self.seconds:g} seconds without reaching an await "
+            "that lets others run"
+        )
+        if self._raised > _LAST_WORDS:
+            # It catches BaseException in an endless loop: nothing in this process can stop it.
+            os.write(2, f"\nStopped: {file}, {message}, and it catches every exception.\n".encode())
+            os._exit(1)
+        return Stuck(Problem("blocking-call", message, file, line))
+
+
+@contextmanager
+def watched(watch: Watch) -> Iterator[Watch]:
+    """Keep an eye on the code in the block."""
+    on_main = threading.current_thread() is threading.main_thread()
+    with _by_timer(watch) if on_main and hasattr(signal, "setitimer") else _by_thread(watch):
+        yield watch
+
+
+@contextmanager
+def _by_timer(watch: Watch) -> Iterator[None]:
+    def tick(number: int, frame: FrameType | None) -> None:
+        if watch.due():
+            raise watch.stuck(frame)
+
+    before = signal.signal(signal.SIGALRM, tick)
+    delay, interval = signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, delay, interval)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _by_thread(watch: Watch) -> Iterator[None]:
+    target = threading.get_ident()
+    over = threading.Event()
+
+    def body() -> None:
+        while not over.is_set():
+            real_sleep(_TICK)
+            if not over.is_set() and watch.due():
+                error: Any = watch.stuck(sys._current_frames().get(target))
+                kind = type("Stuck", (Stuck,), {"__init__": lambda self: Stuck.__init__(
+                    self, error.problem)})
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(target), ctypes.py_object(kind)
+                )
+
+    thread = threading.Thread(target=body, name="watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+@contextmanager
+def time_limit(seconds: float, ownership: Ownership) -> Iterator[None]:
+    """Raise `Stuck` if the block takes longer; for code outside worlds, such as an import."""
+    with watched(Watch(seconds, lambda: None, lambda: ownership)):
+        yield

@@ -1,0 +1,149 @@
+"""Remembers what happens in a world, when someone will want to read it."""
+
+from __future__ import annotations
+
+import asyncio
+import linecache
+import sys
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any
+
+from .events import Event
+from .loop import START
+from .ownership import STUDIED
+from .waits import describe_wait
+
+if TYPE_CHECKING:
+    from .world import World
+
+_MAX_EVENTS = 20_000
+
+
+class Silence:
+    """The recorder of a world that nobody will read."""
+
+    events: list[Event] = []  # noqa: RUF012 (never written to)
+    unwound: frozenset[tuple[str, str]] = frozenset()
+
+    def cancelled(self, task: asyncio.Task[Any]) -> None: ...
+
+    def spawned(self, task: asyncio.Task[Any]) -> None: ...
+
+    def ran(self, handle: asyncio.Handle) -> None: ...
+
+    def add(self, kind: str, text: str, lane: str | None = None, key: str = "") -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Recorder(Silence):
+    """The recorder of a traced world: its events, and which functions an exception left."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.events = []
+        self.unwound: set[tuple[str, str]] = set()  # type: ignore[assignment]
+        self._raising: FrameType | None = None
+        self._tracing = False
+
+    # -- told by the world --------------------------------------------------------------------
+
+    def add(self, kind: str, text: str, lane: str | None = None, key: str = "") -> None:
+        """Record one event at the place where studied code stands now, if it runs."""
+        place = self._world.ownership.here()
+        self._append(kind, text, self.lane() if lane is None else lane, place, key)
+
+    def spawned(self, task: asyncio.Task[Any]) -> None:
+        # A task may get its name right after it was made, so the label is looked up later.
+        place = self._world.ownership.author(sys._getframe(1))
+        if place is not None:
+            self._append("spawn", self._world.label(task), self.lane(), place)
+
+    def cancelled(self, task: asyncio.Task[Any]) -> None:
+        by = self.lane()
+        self._append("cancel", by, self._world.label(task), self._world.ownership.here())
+
+    def ran(self, handle: asyncio.Handle) -> None:
+        """One callback has run: say where its task stands now."""
+        task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
+        if not isinstance(task, asyncio.Task):
+            return
+        if not task.done():
+            self._record_wait(task)
+        elif self._world.has_label(task):
+            self._record_end(task)
+
+    # -- how studied code runs, line by line ---------------------------------------------------
+
+    def start(self) -> None:
+        """Watch the lines of studied code, unless a debugger or coverage is watching already."""
+        if sys.gettrace() is None:
+            self._tracing = True
+            sys.settrace(self._enter)
+
+    def stop(self) -> None:
+        if self._tracing:
+            sys.settrace(None)
+            self._tracing = False
+
+    def _enter(self, frame: FrameType, event: str, arg: Any) -> Any:
+        code = frame.f_code
+        if self._world.ownership.kind(code.co_filename) != STUDIED:
+            return None
+        if code.co_name == "<module>":
+            return None
+        return self._step
+
+    def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if event == "line":
+            self._raising = None
+            code = frame.f_code
+            text = linecache.getline(code.co_filename, frame.f_lineno).strip()
+            self._append("line", text, self.lane(), (code.co_filename, frame.f_lineno))
+        elif event == "exception":
+            self._raising = frame
+        elif event == "return" and arg is None and self._raising is frame:
+            self._left_by_exception(frame.f_code)
+        return self._step
+
+    def _left_by_exception(self, code: CodeType) -> None:
+        self.unwound.add((code.co_filename, code.co_name))
+
+    # -- details ------------------------------------------------------------------------------
+
+    def lane(self) -> str:
+        """The label of the task that runs now; empty for the world itself."""
+        try:
+            task = asyncio.current_task(self._world.loop)
+        except RuntimeError:
+            return ""
+        return self._world.label(task) if task is not None else ""
+
+    def _record_wait(self, task: asyncio.Task[Any]) -> None:
+        wait = describe_wait(task, self._world.ownership)
+        if wait.file is None and task is not self._world.main:
+            return
+        place = (wait.file, wait.line) if wait.file and wait.line else None
+        self._append("wait", wait.text, self._world.label(task), place)
+
+    def _record_end(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self._append("end", "cancelled", self._world.label(task), None)
+        elif (error := task._exception) is not None:  # type: ignore[attr-defined]
+            self._append("raise", repr(error), self._world.label(task), None)
+        else:
+            result = task.result()
+            self._append("end", "" if result is None else repr(result), self._world.label(task), None)
+
+    def _append(
+        self, kind: str, text: str, lane: str, place: tuple[str, int] | None, key: str = ""
+    ) -> None:
+        if len(self.events) >= _MAX_EVENTS:
+            return
+        loop = self._world.loop
+        file, line = place if place else (None, None)
+        self.events.append(
+            Event(round(loop.now - START, 9), loop.steps, lane, kind, text[:400], file, line, key)
+        )

@@ -1,0 +1,109 @@
+"""aiosqlite in virtual time.
+
+aiosqlite gives each connection a thread that takes calls from a queue. In a world the queue runs each
+call whole on the loop, a drawn latency later. A database that another connection has locked makes the
+call wait in virtual time for as long as the connection's busy timeout allows: waiting in SQLite itself
+would stop the whole world, the connection that holds the lock included.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from .current import here, world_on_loop_thread
+from .patches import Patches
+
+if TYPE_CHECKING:
+    from .world import World
+
+_TRIP = (0.0002, 0.010)
+_RETRY = 0.005
+_DEFAULT_TIMEOUT = 5.0
+
+
+class _LoopQueue:
+    """Stands for the queue of a connection's thread."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._items: deque[tuple[Any, Callable[[], Any]]] = deque()
+        self._timeout = _DEFAULT_TIMEOUT
+
+    def put_nowait(self, item: tuple[Any, Callable[[], Any]]) -> None:
+        if self._world.loop.is_closed():
+            item[1]()
+            return
+        self._items.append(item)
+        if len(self._items) == 1:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        loop = self._world.loop
+        loop.call_later(self._world.latency("sqlite", *_TRIP), self._run, loop.now)
+
+    def _run(self, asked: float) -> None:
+        future, call = self._items[0]
+        loop = self._world.loop
+        try:
+            result = call()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY and loop.now - asked < self._timeout:
+                loop.call_later(_RETRY, self._run, asked)
+                return
+            _settle(future, "set_exception", error)
+        except BaseException as error:
+            _settle(future, "set_exception", error)
+        else:
+            if isinstance(result, sqlite3.Connection):
+                self._take_over_waiting(result)
+            _settle(future, "set_result", result)
+        self._items.popleft()
+        if self._items:
+            self._schedule()
+
+    def _take_over_waiting(self, connection: sqlite3.Connection) -> None:
+        self._timeout = connection.execute("PRAGMA busy_timeout").fetchone()[0] / 1000
+        connection.execute("PRAGMA busy_timeout = 0")
+
+
+def _settle(future: Any, how: str, value: Any) -> None:
+    if future is not None and not future.done():
+        getattr(future, how)(value)
+
+
+class _NoThread:
+    def start(self) -> None: ...
+
+    def join(self, timeout: float | None = None) -> None: ...
+
+    def is_alive(self) -> bool:
+        return False
+
+
+class _QueueMaker:
+    """Replaces ``SimpleQueue`` in aiosqlite: a queue on the loop inside a world."""
+
+    def __class_getitem__(cls, item: Any) -> Any:
+        return SimpleQueue[item]
+
+    def __new__(cls) -> Any:
+        world = world_on_loop_thread()
+        return SimpleQueue() if world is None else _LoopQueue(world)
+
+
+def _thread(*args: Any, **kwargs: Any) -> Any:
+    return Thread(*args, **kwargs) if here.world is None else _NoThread()
+
+
+def install(patches: Patches) -> None:
+    """Put the queue in place, if aiosqlite has been imported."""
+    core = sys.modules.get("aiosqlite.core")
+    if core is not None:
+        patches.put(core, "SimpleQueue", _QueueMaker)
+        patches.put(core, "Thread", _thread)
