@@ -121,6 +121,16 @@ async def drop(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+async def cut_short(request: web.Request) -> web.StreamResponse:
+    """Announce more than is sent, then close the connection."""
+    response = web.StreamResponse(headers={"Content-Length": "5000"})
+    await response.prepare(request)
+    await response.write(b"<html>")
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
 def raw(body: bytes, *, charset: str = "utf-8") -> Handler:
     """Send these very bytes and claim that they are `charset`."""
 

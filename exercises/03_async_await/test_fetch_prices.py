@@ -1,0 +1,265 @@
+"""Grades fetch_prices.py."""
+
+import asyncio
+from decimal import Decimal
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from autograder.course.programs.scraper.checks import comes_from_the_service, heartbeat
+from autograder.course.programs.scraper.shops import ShopServer, drop, status
+from autograder.grading import mistake
+from autograder.simulation import simulate
+
+HOST = "prices.example"
+
+
+def priced(price, *, after=0.0, code=200):
+    """A handler that answers with a price, `after` seconds late."""
+
+    async def handler(request):
+        await asyncio.sleep(after)
+        return web.json_response({"price": price}, status=code)
+
+    return handler
+
+
+def slow_body(price, *, seconds):
+    """A handler that sends the headers at once and the body later."""
+
+    async def handler(request):
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        await asyncio.sleep(seconds)
+        await response.write(b'{"price": "%s"}' % price.encode())
+        return response
+
+    return handler
+
+
+async def serve(world, pages, *, delay=0.0):
+    """Serve `pages` (path to handler) and return the server and the URLs of all pages."""
+    server = ShopServer(pages, delay)
+    await world.network.serve_app(server.app(), HOST, 80)
+    return server, [f"http://{HOST}{path}" for path in pages]
+
+
+async def fetch_beside(submission, urls, bad):
+    """Fetch URLs of which some are `bad`; a raised error of theirs has lost the others."""
+    async with aiohttp.ClientSession() as session:
+        try:
+            return await submission.fetch_prices(session, urls)
+        except Exception as error:
+            assert not comes_from_the_service(error), mistake(  # noqa: PT017
+                "one-failure-loses-all",
+                f"{len(bad)} of {len(urls)} URLs failed, fetch_prices raised {error!r}, "
+                "and the other prices were lost.",
+            )
+            raise
+
+
+def assert_failures_are_beside(submission, urls, bad, results):
+    assert len(results) == len(urls), f"{len(results)} results for {len(urls)} URLs"
+    for url, result in zip(urls, results, strict=True):
+        if url not in bad:
+            assert result == submission.Price(url, Decimal("5.00")), (
+                f"{url} answered 5.00, but its result is {result!r}"
+            )
+            continue
+        assert isinstance(result, submission.Failure), f"{url} failed: {result!r} is no Failure"
+        assert result.url == url, f"the failure of {url} says it is about {result.url}"
+        assert isinstance(result.error, Exception), (
+            f"{url}: Failure.error is {result.error!r}; it should be the exception that says why"
+        )
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("A list of results in the order of their URLs is what asyncio.gather gives.")
+@simulate(seeds=3)
+async def test_results_are_in_the_order_of_the_urls(world, submission):
+    """There is one Price for each URL, in the order of the URLs, whichever answers first."""
+    amounts = {"/slow": "24.90", "/medium": "7.00", "/fast": "1299.95"}
+    delays = {"/slow": 3.0, "/medium": 2.0, "/fast": 1.0}
+    pages = {path: priced(amounts[path], after=delays[path]) for path in amounts}
+    _, urls = await serve(world, pages)
+    urls = [*urls, urls[0]]
+    async with aiohttp.ClientSession() as session:
+        results = await submission.fetch_prices(session, urls)
+    expected = [submission.Price(u, Decimal(amounts["/" + u.rpartition("/")[2]])) for u in urls]
+    assert isinstance(results, list), f"the result is {results!r}, not a list"
+    assert results == expected, f"got {results!r}, expected {expected!r}"
+    assert all(isinstance(result.amount, Decimal) for result in results), (
+        f"an amount is a Decimal, not {[type(result.amount).__name__ for result in results]}"
+    )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1)
+async def test_no_urls_give_no_results(world, submission):
+    """Without URLs the result is an empty list."""
+    async with aiohttp.ClientSession() as session:
+        results = await submission.fetch_prices(session, [])
+    assert results == [], f"got {results!r} for no URLs"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("An await in a loop waits for one before it begins the next: start all first.")
+@simulate(seeds=3)
+async def test_requests_run_at_the_same_time(world, submission):
+    """Ten URLs that each take a second are all in flight at once when the limit is ten."""
+    server, urls = await serve(world, {f"/{n}": priced("5.00") for n in range(10)}, delay=1.0)
+    async with aiohttp.ClientSession() as session:
+        await submission.fetch_prices(session, urls, limit=10)
+    assert server.peak != 1, mistake(
+        "sequential-awaits",
+        f"10 URLs took {world.time():.1f} s, because each request began when the one before it "
+        "had ended.",
+    )
+    assert server.peak == 10, f"{server.peak} requests were in flight at once; 10 were allowed"
+
+
+@pytest.mark.points(2)
+@simulate(seeds=3)
+async def test_no_more_than_the_limit_are_in_flight(world, submission):
+    """Of twelve URLs, no more than `limit` are in flight at any moment."""
+    server, urls = await serve(world, {f"/{n}": priced("5.00") for n in range(12)}, delay=1.0)
+    async with aiohttp.ClientSession() as session:
+        await submission.fetch_prices(session, urls, limit=3)
+    assert server.peak != 12, mistake(
+        "unbounded-concurrency", "All 12 requests were in flight at once; the limit was 3."
+    )
+    assert server.peak <= 3, f"{server.peak} requests were in flight at once; the limit was 3"
+    assert len(server.visits) == 12, f"12 URLs, but {len(server.visits)} requests"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Where does your code give its place back: before or after the body is read?")
+@simulate(seeds=2)
+async def test_a_request_is_in_flight_until_its_body_is_there(world, submission):
+    """A request holds its place until the whole body has arrived."""
+    server, urls = await serve(world, {f"/{n}": slow_body("5.00", seconds=1) for n in range(5)})
+    async with aiohttp.ClientSession() as session:
+        await submission.fetch_prices(session, urls, limit=2)
+    assert server.peak <= 2, (
+        f"{server.peak} answers were on their way at once; the limit was 2. The headers come "
+        "first, the body may take its time"
+    )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2)
+async def test_a_free_place_is_taken_at_once(world, submission):
+    """When one of two requests is done, the next one starts; it does not wait for the other."""
+    pages = {"/slow": priced("5.00", after=30), "/1": priced("5.00", after=1),
+             "/2": priced("5.00", after=1), "/3": priced("5.00", after=1)}  # fmt: skip
+    server, urls = await serve(world, pages)
+    async with aiohttp.ClientSession() as session:
+        await submission.fetch_prices(session, urls, limit=2)
+    started = {visit.path: visit.started for visit in server.visits}
+    ended = {visit.path: visit.ended for visit in server.visits}
+    assert started.keys() == ended.keys() == pages.keys(), f"asked for {sorted(started)}"
+    assert started["/1"] < ended["/slow"], "only one request was in flight; the limit was 2"
+    assert started["/2"] < ended["/slow"], mistake(
+        "batch-waits-for-slowest",
+        f"/1 was done after {ended['/1']:.0f} s, but its place was taken only after "
+        f"{started['/2']:.0f} s, when /slow was done too.",
+    )
+    assert started["/3"] < ended["/slow"], "a place was free, and /3 was not asked"
+
+
+@pytest.mark.points(2)
+@simulate(seeds=2)
+async def test_a_failure_is_kept_beside_the_rest(world, submission):
+    """A status of 400 or more, or no answer at all, is a Failure in its place."""
+    pages = {
+        "/first": priced("5.00", after=2),
+        "/missing": status(404),
+        "/broken": priced("0.00", code=503),
+        "/cut": drop,
+        "/last": priced("5.00", after=1),
+    }
+    _, urls = await serve(world, pages)
+    urls.insert(3, "http://nobody.example/")
+    bad = urls[1:5]
+    results = await fetch_beside(submission, urls, bad)
+    assert_failures_are_beside(submission, urls, bad, results)
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Decimal('soon') raises InvalidOperation. Is it in your list of exceptions?")
+@simulate(seeds=1)
+async def test_an_odd_answer_is_a_failure(world, submission):
+    """An answer that is no JSON, or has no price in it, is a Failure in its place."""
+    pages = {
+        "/first": priced("5.00"),
+        "/soon": priced("soon"),
+        "/list": lambda request: asyncio.sleep(0, web.json_response([])),
+        "/empty": lambda request: asyncio.sleep(0, web.json_response({})),
+        "/text": lambda request: asyncio.sleep(0, web.Response(text="out of stock")),
+        "/cut": lambda request: asyncio.sleep(
+            0, web.Response(text='{"price":', content_type="application/json")
+        ),
+        "/last": priced("5.00"),
+    }
+    _, urls = await serve(world, pages)
+    results = await fetch_beside(submission, urls, urls[1:-1])
+    assert_failures_are_beside(submission, urls, urls[1:-1], results)
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1)
+async def test_the_session_is_used_and_left_open(world, submission):
+    """Every request goes through the caller's session, which is open afterwards."""
+    agents = []
+
+    async def handler(request):
+        agents.append(request.headers["User-Agent"])
+        return web.json_response({"price": "5.00"})
+
+    _, urls = await serve(world, {f"/{n}": handler for n in range(3)})
+    async with aiohttp.ClientSession(headers={"User-Agent": "the caller"}) as session:
+        await submission.fetch_prices(session, urls)
+        assert not session.closed, "fetch_prices closed the session of its caller"
+    assert agents, "no request came"
+    assert set(agents) == {"the caller"}, mistake(
+        "session-per-request",
+        f"{sum(agent != 'the caller' for agent in agents)} of {len(agents)} requests came from "
+        "another session than the one handed in.",
+    )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2)
+async def test_the_loop_is_never_blocked(world, submission):
+    """While prices are fetched, the caller's other tasks go on running."""
+    _, urls = await serve(world, {f"/{n}": priced("5.00", after=1) for n in range(6)})
+    async with aiohttp.ClientSession() as session, heartbeat() as heart:
+        await submission.fetch_prices(session, urls, limit=2)
+    gap = heart.longest_gap()
+    assert gap < 0.3, f"nothing else could run for {gap:.1f} s"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Whoever is cancelled while waiting for tasks: does anyone cancel the tasks?")
+@simulate(seeds=4)
+async def test_cancelling_it_cancels_what_is_in_flight(world, submission):
+    """If fetch_prices is cancelled, its requests end with it and no further one is sent."""
+    pages = {f"/{n}": priced("5.00", after=10) for n in range(9)}
+    server, urls = await serve(world, pages)
+    async with aiohttp.ClientSession() as session:
+        task = asyncio.create_task(submission.fetch_prices(session, urls, limit=3))
+        await asyncio.sleep(5)
+        asked = len(server.visits)
+        assert asked == 3, f"{asked} requests were in flight after 5 s; the limit was 3"
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
+        assert task.done(), "fetch_prices was cancelled, and a second later it was still running"
+        assert task.cancelled(), "fetch_prices was cancelled, but its caller was not told"
+        await asyncio.sleep(60)
+        still = sum(visit.answered for visit in server.visits)
+        assert not still, mistake(
+            "leaked-task",
+            f"fetch_prices was cancelled and ended, but {still} of its requests went on.",
+        )
+        assert len(server.visits) == 3, "a request was sent after fetch_prices had been cancelled"
