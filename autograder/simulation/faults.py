@@ -36,8 +36,16 @@ def _drive(
         suspensions += 1
         if suspensions == at:
             outcome.fired = True
+            if waited is not None and issubclass(by, asyncio.CancelledError) and waited.cancel():
+                # As Task.cancel does: the coroutine hears of it once what it waits for has taken
+                # the cancellation. A gather first sees all its children end.
+                try:
+                    value, send = (yield waited), coro.send
+                except BaseException as error:
+                    send, value = coro.throw, error  # type: ignore[assignment]
+                continue
             if waited is not None:
-                # What it was about to wait for is given up, as a cancelled task gives it up.
+                # What it was about to wait for is given up.
                 waited._asyncio_future_blocking = False
                 waited.cancel()
             send, value = coro.throw, by()  # type: ignore[assignment]
@@ -66,8 +74,9 @@ async def run_interrupted(
         outcome.result = await _drive(coro, at, by, outcome)
     except by as error:
         task = asyncio.current_task()
-        if not outcome.fired or (isinstance(error, asyncio.CancelledError) and task is not None
-                                 and task.cancelling()):
+        if not outcome.fired or (
+            isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
+        ):
             raise
         outcome.error = error
     except Exception as error:
