@@ -23,7 +23,7 @@ def service(
     error: type[Exception],
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
     """See `World.service`."""
-    called = name or getattr(function, "__name__", "service")
+    called: str = name or getattr(function, "__name__", None) or "service"
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         shown = f"{called}({', '.join(map(repr, args))})" if world.tracing else ""

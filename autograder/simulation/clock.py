@@ -24,10 +24,20 @@ EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).timestamp()
 """The date every world begins at, in seconds since 1970 (UTC)."""
 
 _real_datetime = datetime.datetime
-_real = {
+_real: dict[str, Any] = {
     name: getattr(time, name)
-    for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter",
-                 "perf_counter_ns", "gmtime", "localtime", "ctime", "sleep")
+    for name in (
+        "time",
+        "time_ns",
+        "monotonic",
+        "monotonic_ns",
+        "perf_counter",
+        "perf_counter_ns",
+        "gmtime",
+        "localtime",
+        "ctime",
+        "sleep",
+    )
 }
 real_monotonic = time.monotonic
 """The machine's own clock, for limits on real time."""
@@ -70,15 +80,18 @@ def _perf_counter_ns() -> int:
 
 
 def _gmtime(seconds: float | None = None) -> time.struct_time:
-    return _real["gmtime"](_time() if seconds is None else seconds)
+    shown: time.struct_time = _real["gmtime"](_time() if seconds is None else seconds)
+    return shown
 
 
 def _localtime(seconds: float | None = None) -> time.struct_time:
-    return _real["localtime"](_time() if seconds is None else seconds)
+    shown: time.struct_time = _real["localtime"](_time() if seconds is None else seconds)
+    return shown
 
 
 def _ctime(seconds: float | None = None) -> str:
-    return _real["ctime"](_time() if seconds is None else seconds)
+    shown: str = _real["ctime"](_time() if seconds is None else seconds)
+    return shown
 
 
 def _sleep(seconds: float) -> None:
@@ -188,4 +201,4 @@ def install(patches: Patches) -> None:
     for module, name, face in _bindings_in_libraries():
         patches.put(module, name, face)
     if _real_datetime not in copyreg.dispatch_table:
-        copyreg.pickle(_real_datetime, _reduce_datetime)  # type: ignore[arg-type]
+        copyreg.pickle(_real_datetime, _reduce_datetime)

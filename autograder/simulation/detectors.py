@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
-import os
 import sys
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Set
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .loop import lost_exception
@@ -75,7 +75,7 @@ class Unawaited:
                 else:
                     self.suspected.append((problem, (site[0], site[2])))
 
-    def confirmed(self, unwound: set[tuple[str, str]] | frozenset[tuple[str, str]]) -> list[Problem]:
+    def confirmed(self, unwound: Set[tuple[str, str]]) -> list[Problem]:
         """The problems that hold, given the functions that an exception left."""
         late = [problem for problem, maker in self.suspected if maker not in unwound]
         return list(dict.fromkeys(self.certain + late))
@@ -260,7 +260,7 @@ def blocking_call(place: tuple[str, int], what: str, instead: str) -> Problem:
     file, line = place
     return Problem(
         "blocking-call",
-        f"{what} on line {line} of {os.path.basename(file)} stops the whole event loop, every "
+        f"{what} on line {line} of {Path(file).name} stops the whole event loop, every "
         f"other task too; use {instead}",
         file,
         line,

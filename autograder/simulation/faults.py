@@ -42,18 +42,18 @@ def _drive(
                 try:
                     value, send = (yield waited), coro.send
                 except BaseException as error:
-                    send, value = coro.throw, error  # type: ignore[assignment]
+                    send, value = coro.throw, error
                 continue
             if waited is not None:
                 # What it was about to wait for is given up.
                 waited._asyncio_future_blocking = False
                 waited.cancel()
-            send, value = coro.throw, by()  # type: ignore[assignment]
+            send, value = coro.throw, by()
             continue
         try:
             value, send = (yield waited), coro.send
         except BaseException as error:
-            send, value = coro.throw, error  # type: ignore[assignment]
+            send, value = coro.throw, error
 
 
 async def interrupt(

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 from .clock import real_monotonic, real_sleep
 from .ownership import Ownership
@@ -26,7 +25,7 @@ _REAL_PER_CPU = 5.0
 """A machine may be busy with something else: real time counts this much less than CPU time."""
 _LAST_WORDS = 30
 _IMPATIENT = 0.3
-"""Seconds of patience once something in this process has been stuck: likely it is the same again."""
+"""Seconds of patience once something in this process was stuck: likely it is the same again."""
 _stuck_before = False
 
 
@@ -108,9 +107,7 @@ def _by_thread(watch: Watch) -> Iterator[None]:
         while not over.is_set():
             real_sleep(_TICK)
             if not over.is_set() and watch.due():
-                error: Any = watch.stuck(sys._current_frames().get(target))
-                kind = type("Stuck", (Stuck,), {"__init__": lambda self: Stuck.__init__(
-                    self, error.problem)})
+                kind = _kind_of(watch.stuck(sys._current_frames().get(target)).problem)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(target), ctypes.py_object(kind)
                 )
@@ -121,6 +118,16 @@ def _by_thread(watch: Watch) -> Iterator[None]:
         yield
     finally:
         over.set()
+
+
+def _kind_of(problem: Problem) -> type[Stuck]:
+    """A thread can be sent an exception's type only, so the problem travels in the type."""
+
+    class StuckHere(Stuck):
+        def __init__(self) -> None:
+            super().__init__(problem)
+
+    return StuckHere
 
 
 @contextmanager

@@ -7,7 +7,7 @@ asyncio does not record a lock's holder, so while worlds run ``asyncio.Lock.acqu
 from __future__ import annotations
 
 import asyncio
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .problems import Deadlock, Problem
@@ -40,8 +40,9 @@ class Locks:
         self._waiting[task] = (lock, self._tickets)
         cycle = self._cycle(task)
         if cycle:
-            entry = [(member, self._waiting[member][1]) for member in cycle
-                     if member in self._waiting]
+            entry = [
+                (member, self._waiting[member][1]) for member in cycle if member in self._waiting
+            ]
             self._suspects.append((self._world.loop.now, entry))
 
     def got(self, lock: asyncio.Lock, task: asyncio.Task[Any], place: Place) -> None:
@@ -76,7 +77,10 @@ class Locks:
         wait = describe_wait(cycle[0], self._world.ownership)
         names = " and ".join(self._world.label(task) for task in cycle[:4])
         return Problem(
-            "deadlock", f"{names} wait for each other and can never go on", wait.file, wait.line,
+            "deadlock",
+            f"{names} wait for each other and can never go on",
+            wait.file,
+            wait.line,
             rows,
         )
 
@@ -85,7 +89,7 @@ class Locks:
         wait = describe_wait(task, self._world.ownership)
         text = f"{self._world.label(task)}  waits for {wait.text}"
         if wait.file:
-            text += f"    {os.path.basename(wait.file)} line {wait.line}"
+            text += f"    {Path(wait.file).name} line {wait.line}"
         entry = self._waiting.get(task)
         holder = self._holders.get(entry[0]) if entry else None
         if holder is not None:
@@ -163,7 +167,7 @@ def install(current: Any) -> None:
         if world is not None:
             world.locks.released(self)
 
-    asyncio.Lock.acquire = acquire  # type: ignore[method-assign, assignment]
+    asyncio.Lock.acquire = acquire  # type: ignore[method-assign]
     asyncio.Lock.release = release  # type: ignore[method-assign]
 
 

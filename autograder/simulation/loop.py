@@ -34,7 +34,11 @@ _CANCELLED_TIMERS = 100
 _GARBAGE_STEPS = 20_000
 
 
-class SimulatedLoop(asyncio.BaseEventLoop):
+# The machinery below is asyncio's own but private, so the type checker is told to look away.
+_BaseEventLoop: Any = asyncio.BaseEventLoop
+
+
+class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
     """One world's event loop.
 
     Args:
@@ -65,6 +69,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.strategy = strategy
         self.task_count = 0
         self.tasks: list[SimulatedTask] = []
+        self._stopping: bool
+        self._thread_id: int | None
         self.reports: list[dict[str, Any]] = []
         self._ready: deque[asyncio.Handle] = self._ready
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
@@ -89,7 +95,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     ) -> asyncio.TimerHandle:
         if when is None:
             raise TypeError("when cannot be None")
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()
         if self.lateness and when > self.now:
             when += (when - self.now) * self.lateness * self.world.draw("timer lateness") ** 2
         timer = asyncio.TimerHandle(when, callback, args, self, context)
@@ -105,20 +111,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         if self._cancelled_timers > _CANCELLED_TIMERS and (
             self._cancelled_timers * 2 > len(self._timers)
         ):
-            self._timers = [entry for entry in self._timers if not entry[2]._cancelled]  # type: ignore[attr-defined]
+            self._timers = [entry for entry in self._timers if not entry[2].cancelled()]
             heapify(self._timers)
             self._cancelled_timers = 0
 
     # -- running ------------------------------------------------------------------------------
 
     def run_forever(self) -> None:
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()
         # A world may run inside a running loop (a notebook's): that one is set aside meanwhile.
         outer = events._get_running_loop()
         outer_hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(
-            firstiter=self._asyncgen_firstiter_hook,  # type: ignore[attr-defined]
-            finalizer=self._asyncgen_finalizer_hook,  # type: ignore[attr-defined]
+            firstiter=self._asyncgen_firstiter_hook,
+            finalizer=self._asyncgen_finalizer_hook,
         )
         events._set_running_loop(self)
         self._thread_id = self.world.thread
@@ -126,7 +132,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         try:
             while True:
                 run_once()
-                if self._stopping:  # type: ignore[has-type]
+                if self._stopping:
                     break
         finally:
             self._stopping = False
@@ -210,7 +216,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         timers = self._timers
         while timers:
             when, _, timer = heappop(timers)
-            if timer._cancelled:  # type: ignore[attr-defined]
+            if timer._cancelled:
                 self._cancelled_timers -= 1
                 continue
             self._spins = 0
@@ -232,7 +238,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def _make_ready(self, timer: asyncio.TimerHandle) -> None:
         timer._scheduled = False  # type: ignore[attr-defined]
-        if timer._cancelled:  # type: ignore[attr-defined]
+        if timer._cancelled:
             self._cancelled_timers -= 1
         else:
             self._ready.append(timer)
@@ -256,13 +262,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def create_task(
         self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any
     ) -> asyncio.Task[Any]:
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()
         factory = self.get_task_factory()
         if factory is not None and factory is not getattr(asyncio, "eager_task_factory", None):
             made = factory(self, coro, context=context) if context else factory(self, coro)
             if name is not None:
-                made.set_name(name)  # type: ignore[attr-defined]
-            return made  # type: ignore[return-value]
+                made.set_name(name)
+            return made  # type: ignore[no-any-return]
         if factory is not None:
             options.setdefault("eager_start", True)
         task = SimulatedTask(coro, loop=self, name=name, context=context, **options)
@@ -281,7 +287,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.reports.append(context)
-        if self._exception_handler is not None:  # type: ignore[attr-defined]
+        if self._exception_handler is not None:
             super().call_exception_handler(context)
 
     # -- what a simulated world has instead of the operating system ----------------------------
@@ -293,17 +299,17 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def call_soon_threadsafe(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        self._check_closed()  # type: ignore[attr-defined]
-        handle = self._call_soon(callback, args, context)  # type: ignore[attr-defined]
+        self._check_closed()
+        handle: asyncio.Handle = self._call_soon(callback, args, context)
         if self.world.workers is not None:
             self.world.workers.wake()
-        return handle  # type: ignore[no-any-return]
+        return handle
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()
         return self.world.worker_threads().submit(func, args)
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None: ...
+    async def shutdown_default_executor(self, *_: object) -> None: ...
 
     def set_default_executor(self, executor: Any) -> None: ...
 
@@ -316,12 +322,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     async def sock_connect(self, sock: Any, address: Any) -> None:
         await self.world.network.sock_connect(sock, address)
 
-    async def create_connection(  # type: ignore[override]
+    async def create_connection(
         self, protocol_factory: Any, host: Any = None, port: Any = None, **options: Any
     ) -> Any:
         return await self.world.network.create_connection(protocol_factory, host, port, **options)
 
-    async def create_server(  # type: ignore[override]
+    async def create_server(
         self, protocol_factory: Any, host: Any = None, port: Any = None, **options: Any
     ) -> Any:
         return await self.world.network.create_server(protocol_factory, host, port, **options)
@@ -329,13 +335,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     async def start_tls(self, *args: Any, **options: Any) -> Any:
         raise Refused("The simulated network has no TLS: use plain http:// and ws:// addresses.")
 
-    async def create_datagram_endpoint(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def create_datagram_endpoint(self, *args: Any, **options: Any) -> Any:
         raise Refused("The simulated network has no UDP.")
 
     async def create_unix_connection(self, *args: Any, **options: Any) -> Any:
         raise Refused("The simulated network has no Unix sockets: listen on a host name and port.")
 
-    async def create_unix_server(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def create_unix_server(self, *args: Any, **options: Any) -> Any:
         raise Refused("The simulated network has no Unix sockets: listen on a host name and port.")
 
     async def subprocess_exec(self, *args: Any, **options: Any) -> Any:
@@ -357,5 +363,5 @@ BOUNDARY.add(SimulatedLoop.run_forever.__code__)
 def lost_exception(task: asyncio.Task[Any]) -> BaseException | None:
     """The exception a finished task ended with, if nobody ever asked for it."""
     if task.done() and not task.cancelled() and getattr(task, "_log_traceback", False):
-        return task._exception  # type: ignore[attr-defined, no-any-return]
+        return task._exception
     return None

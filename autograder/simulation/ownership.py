@@ -6,13 +6,14 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 from types import CodeType, FrameType
 
 TRANSPARENT, STUDIED, OPAQUE = 0, 1, 2
 """Kinds of files: the standard library and this engine are looked through, studied code is what a
 test is about, and libraries answer for what they do themselves."""
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_HERE = str(Path(__file__).resolve().parent) + os.sep
 _paths = sysconfig.get_paths()
 _STDLIB = tuple({_paths["stdlib"] + os.sep, _paths["platstdlib"] + os.sep})
 _PACKAGES = ("site-packages" + os.sep, "dist-packages" + os.sep)

@@ -1,4 +1,4 @@
-"""What can be wrong with a world: the problems detectors report, and the errors that end a world."""
+"""What can be wrong with a world: problems that detectors report, errors that end it."""
 
 from __future__ import annotations
 

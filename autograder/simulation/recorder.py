@@ -131,11 +131,13 @@ class Recorder(Silence):
     def _record_end(self, task: asyncio.Task[Any]) -> None:
         if task.cancelled():
             self._append("end", "cancelled", self._world.label(task), None)
-        elif (error := task._exception) is not None:  # type: ignore[attr-defined]
+        elif (error := task._exception) is not None:
             self._append("raise", repr(error), self._world.label(task), None)
         else:
             result = task.result()
-            self._append("end", "" if result is None else repr(result), self._world.label(task), None)
+            self._append(
+                "end", "" if result is None else repr(result), self._world.label(task), None
+            )
 
     def _append(
         self, kind: str, text: str, lane: str, place: tuple[str, int] | None, key: str = ""

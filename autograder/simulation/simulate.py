@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from .explore import Finding, Plan, explore
+from .explore import Finding, explore
+from .plan import Plan
 from .world import World
 
 
@@ -52,7 +53,7 @@ def simulate(
         own = list(signature.parameters.values())[1:]
         run.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
         run.__simulate__ = plan  # type: ignore[attr-defined]
-        del run.__wrapped__  # type: ignore[attr-defined]  # pytest would look through it
+        del run.__wrapped__  # pytest would look through it
         return run
 
     return decorate

@@ -1,9 +1,9 @@
 """aiosqlite in virtual time.
 
-aiosqlite gives each connection a thread that takes calls from a queue. In a world the queue runs each
-call whole on the loop, a drawn latency later. A database that another connection has locked makes the
-call wait in virtual time for as long as the connection's busy timeout allows: waiting in SQLite itself
-would stop the whole world, the connection that holds the lock included.
+aiosqlite gives each connection a thread that takes calls from a queue. In a world the queue runs
+each call whole on the loop, a drawn latency later. A database that another connection has locked
+makes the call wait in virtual time for as long as the connection's busy timeout allows: waiting
+in SQLite itself would stop the whole world, the connection that holds the lock included.
 """
 
 from __future__ import annotations

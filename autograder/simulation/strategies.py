@@ -36,7 +36,7 @@ class Strategy:
         """Sort what became ready into lanes."""
         while ready:
             handle = ready.popleft()
-            if handle._cancelled:  # type: ignore[attr-defined]
+            if handle._cancelled:
                 continue
             task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
             lane = getattr(task, "number", _LOOP) if isinstance(task, asyncio.Task) else _LOOP

@@ -13,9 +13,10 @@ from .dice import Dice, heavy_tailed
 from .locks import Locks
 from .loop import START, SimulatedLoop
 from .ownership import Ownership
-from .problems import Crash, Livelock, Problem, WorldEnded
+from .problems import Crash, Problem, WorldEnded
 from .recorder import Recorder, Silence
 from .tasks import describe_task
+from .waits import describe_wait
 
 if TYPE_CHECKING:
     import random
@@ -173,6 +174,11 @@ class World:
             self._entropy = self.dice.randomness()
         return self._entropy
 
+    def buckets_used(self) -> frozenset[int]:
+        """The buckets of all draws that were not calm."""
+        picks = self.loop.strategy.used if self.loop.strategy else set()
+        return frozenset(self.dice.used | picks)
+
     def blocked(self, what: str, instead: str) -> None:
         """Studied code made a call that blocks the loop."""
         place = self.ownership.here()
@@ -210,8 +216,7 @@ class World:
         if cycle is not None:
             return kind(self.locks.describe_cycle(cycle))
         waiting = [
-            task for task in self.all_tasks()
-            if task is not self.main and self._matters(task)
+            task for task in self.all_tasks() if task is not self.main and self._matters(task)
         ]
         rows = tuple(self.locks.row(task) for task in waiting[:12])
         if len(waiting) > 12:
@@ -222,11 +227,11 @@ class World:
         return kind(Problem(name, message, file, line, rows))
 
     def _matters(self, task: asyncio.Task[Any]) -> bool:
-        return detectors.describe_wait(task, self.ownership).file is not None
+        return describe_wait(task, self.ownership).file is not None
 
     def _first_place(self, waiting: list[asyncio.Task[Any]]) -> tuple[str | None, int | None]:
         for task in [*waiting, *([self.main] if self.main else [])]:
-            wait = detectors.describe_wait(task, self.ownership)
+            wait = describe_wait(task, self.ownership)
             if wait.file:
                 return wait.file, wait.line
         return None, None
@@ -301,10 +306,7 @@ class World:
         loop.reports.clear()
 
     def _close_generators(self) -> None:
-        if len(self.loop._asyncgens):  # type: ignore[attr-defined]
+        if len(self.loop._asyncgens):
             task = self.loop.create_task(self.loop.shutdown_asyncgens())
             task.add_done_callback(lambda _: self.loop.stop())
             self.run_on(self.loop.steps + 2_000)
-
-
-__all__ = ["LATENCY", "Latency", "Livelock", "World"]

@@ -1,0 +1,145 @@
+"""Runs a program in one world and judges it."""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import random
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import detectors
+from .clock import use_virtual_clocks
+from .current import here
+from .events import Event
+from .ownership import BOUNDARY, Ownership
+from .plan import Plan, Settings, current_settings
+from .problems import Problem, Stuck, WorldEnded
+from .session import Session, captured, session
+from .strategies import portfolio
+from .tokens import Token
+from .world import World
+
+Program = Callable[[World], Coroutine[Any, Any, Any]]
+"""Called once a world: makes the coroutine that is the test."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one world: ``time`` in virtual seconds, ``used`` the buckets of its draws."""
+
+    token: Token
+    result: Any = None
+    error: BaseException | None = None
+    problems: list[Problem] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    steps: int = 0
+    time: float = 0.0
+    output: str = ""
+    used: frozenset[int] = frozenset()
+    interrupted: bool = False
+    stuck: bool = False
+
+    @property
+    def failed(self) -> bool:
+        return self.error is not None or bool(self.problems)
+
+    def signature(self) -> tuple[object, ...]:
+        """Two failures with the same signature are the same failure."""
+        named = re.match(r"\[([\w-]+)\]", str(self.error)) if self.error is not None else None
+        names = tuple(sorted({problem.name for problem in self.problems}))
+        return type(self.error).__name__, named and named[1], names
+
+
+def run_world(
+    program: Program,
+    seed: int = 0,
+    *,
+    kept: frozenset[int] | None = None,
+    interruption: int = 0,
+    trace: bool = False,
+    plan: Plan | None = None,
+    settings: Settings | None = None,
+) -> Outcome:
+    """Run a program in one world and judge it."""
+    settings = settings or current_settings()
+    plan = plan or Plan()
+    token = Token(seed, kept, interruption, plan.shuffle)
+    ownership = Ownership(settings.learner)
+    with session(ownership, wall=plan.wall, debug=settings.debug) as active:
+        return run_in(active, program, plan, token, trace)
+
+
+def run_in(
+    active: Session, program: Program, plan: Plan, token: Token, trace: bool = False
+) -> Outcome:
+    """As `run_world`, in a session that is open already."""
+    active.worlds += 1
+    outcome = Outcome(token)
+    with captured(not active.debug) as output:
+        world = _make_world(active, plan, token, trace)
+        random.seed(token.seed)
+        here.world = world
+        use_virtual_clocks(getattr(program, "__globals__", {}))
+        try:
+            contextvars.copy_context().run(_live, world, program, outcome, active)
+            outcome.events = world.recorder.events
+            outcome.steps, outcome.time = world.loop.steps, world.time()
+            world.close()
+            gc.collect()
+            if outcome.error is not None:
+                world.unawaited.look_for_leftovers(outcome.error)
+        finally:
+            here.world = None
+    outcome.output = output.text()
+    outcome.used = world.buckets_used()
+    outcome.interrupted = world.interrupted_once
+    _add_problems(world, outcome, plan)
+    return outcome
+
+
+def _make_world(active: Session, plan: Plan, token: Token, trace: bool) -> World:
+    return World(
+        token.seed,
+        ownership=active.ownership,
+        kept=token.kept,
+        interruption=token.interruption,
+        strategy=portfolio(token.seed, token.kept) if token.shuffled and token.seed else None,
+        tracing=trace,
+        debug=active.debug,
+        max_steps=plan.steps,
+        until=plan.until,
+        lateness=plan.lateness,
+    )
+
+
+def _live(world: World, program: Program, outcome: Outcome, active: Session) -> None:
+    """Run the test in its world, and the detectors at its end."""
+    try:
+        outcome.result = world.run(program(world))
+        world.clean_up()
+        outcome.problems += detectors.leftover_tasks(world)
+        outcome.problems += detectors.lost_exceptions(world)
+    except (WorldEnded, Stuck) as ended:
+        outcome.problems.append(ended.problem)
+        outcome.stuck = isinstance(ended, Stuck)
+    except KeyboardInterrupt as error:
+        if active.interrupted:
+            raise
+        outcome.error = error
+    except BaseException as error:
+        outcome.error = error
+
+
+BOUNDARY.add(_live.__code__)
+
+
+def _add_problems(world: World, outcome: Outcome, plan: Plan) -> None:
+    seen = world.problems + world.unawaited.confirmed(world.recorder.unwound)
+    outcome.problems = [
+        problem
+        for problem in dict.fromkeys(seen + outcome.problems)
+        if problem.name not in plan.ignore
+    ]
