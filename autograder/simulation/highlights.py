@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -26,29 +25,52 @@ WORTH = {
     "spawn": 30.0,
 }
 IN_THE_GAP = 1_000.0
-RECENT = 60.0  # what the last row of the story is worth more than the first
-LOCKED = ("lock", "semaphore", "condition", "event", "queue", "barrier", "future")
+BESIDE_A_GAP = 100.0  # where a gap tells the story, what is worth less only distracts
+NEAR_TROUBLE = (200.0, 150.0, 100.0)  # for the rows of a task next to what befell it
+RECENT = 1.0  # what the last row of the story is worth more than the first
+TROUBLE = ("raise", "stuck", "fault", "drop", "cancel")
+SPECIAL = ("raise", "cancel", "fault", "drop", "note")  # told even of tasks without a column
+LOCKED = ("lock", "semaphore", "condition", "event", "queue", "room", "item", "barrier", "future")
+EMPTY = ("def ", "async def ", "class ", "@", "try:", "else:", "finally:", "import ", "from ")
 
 
 def worth(story: Sequence[Row], gap: Gap | None) -> list[float]:
-    """How much each row helps to see what went wrong."""
+    """How much each row helps to see what went wrong; 0 for what says nothing."""
+    values = [_worth(row) for row in story]
     shared = shared_names(story)
-    inside = frozenset(gap.rows) if gap else frozenset()
-    values = []
     for position, row in enumerate(story):
-        value = WORTH.get(row.event.kind, 0.0)
         if row.event.kind == "line":
-            value = _line_worth(story, position, shared)
-        elif row.event.kind == "stuck" and not _is_held_up(row):
-            value = WORTH["wait"]
-        if position in inside:
-            value = IN_THE_GAP
-        values.append(value + RECENT * (position + 1) / len(story))
+            values[position] = _line_worth(story, position, shared)
+    _discount_repeats(story, values)
+    _stress_trouble(story, values)
+    if gap is not None:
+        for position in [*range(gap.rows[0]), *range(gap.rows[-1] + 1, len(story))]:
+            if story[position].event.kind == "line":
+                values[position] /= 2
+        for position in gap.rows:
+            values[position] = IN_THE_GAP
     return values
+
+
+def _worth(row: Row) -> float:
+    event = row.event
+    if event.kind == "stuck" and not _is_held_up(row):
+        return WORTH["wait"]
+    if event.kind in ("send", "deliver") and not event.key:
+        return WORTH["spawn"]  # a call and its answer: the line that calls says it too
+    return WORTH.get(event.kind, 0.0)
+
+
+def _is_held_up(row: Row) -> bool:
+    """It waits for another task, not for time to pass."""
+    words = [row.event.key, *row.event.text.split(maxsplit=3)]
+    return any(word in LOCKED for word in words)
 
 
 def _line_worth(story: Sequence[Row], position: int, shared: set[str]) -> float:
     row = story[position]
+    if row.event.text.startswith(EMPTY):
+        return 0.0
     if row.writes & shared:
         value = 200.0
     elif row.reads & shared:
@@ -58,47 +80,80 @@ def _line_worth(story: Sequence[Row], position: int, shared: set[str]) -> float:
     elif position and story[position - 1].block != row.block:
         value = 80.0  # the first line of a run
     else:
-        value = 20.0
+        value = 40.0
     if PurePath(row.event.file or "").name.startswith("test_"):
         value /= 2  # the learner looks for the mistake in what the learner wrote
     return value
 
 
-def _is_held_up(row: Row) -> bool:
-    """It waits for another task, not for time to pass."""
-    return (row.event.key or row.event.text.partition(" ")[0]) in LOCKED
+def _discount_repeats(story: Sequence[Row], values: list[float]) -> None:
+    """Of a line that a task runs many times, the first and the last two say it all."""
+    times: dict[tuple[str, str | None, int | None, str], list[int]] = {}
+    for position, row in enumerate(story):
+        event = row.event
+        times.setdefault((event.lane, event.file, event.line, event.kind), []).append(position)
+    for positions in times.values():
+        for position in positions[1:-2]:
+            values[position] *= 0.2
+
+
+def _stress_trouble(story: Sequence[Row], values: list[float]) -> None:
+    """What a task did right before and after it was hit is worth reading."""
+    per_lane: dict[str, list[int]] = {}
+    for position, row in enumerate(story):
+        if values[position]:
+            per_lane.setdefault(row.lane, []).append(position)
+    for positions in per_lane.values():
+        for place, position in enumerate(positions):
+            if story[position].event.kind in TROUBLE:
+                for distance, extra in enumerate(NEAR_TROUBLE, 1):
+                    for near in {place - distance, place + distance} & {*range(len(positions))}:
+                        values[positions[near]] += extra
 
 
 def lanes(story: Sequence[Row], values: Sequence[float], gap: Gap | None) -> list[str]:
-    """The tasks that get a column, at most three, in the order in which they first appear."""
+    """The tasks that get a column, at most three, in the order in which they first appear.
+
+    The first task of a world only gathers the others: it stands back where two others can tell.
+    """
     appear = list(dict.fromkeys(row.lane for row in story if row.lane))
     if gap is not None:
-        chosen = set(gap.lanes[:COLUMNS])
-    else:
-        best: Counter[str] = Counter()
-        for row, value in zip(story, values, strict=True):
-            if row.lane:
-                best[row.lane] = max(best[row.lane], round(value))
-        chosen = set(sorted(appear, key=lambda lane: -best[lane])[:COLUMNS])
+        return [lane for lane in appear if lane in gap.lanes[:COLUMNS]]
+    best = dict.fromkeys(appear, 0.0)
+    for row, value in zip(story, values, strict=True):
+        if row.lane:
+            best[row.lane] = max(best[row.lane], value)
+    others = [lane for lane in appear[1:] if best[lane] > 0]
+    able = others if len(others) > 1 else appear
+    chosen = sorted(able, key=lambda lane: -best[lane])[:COLUMNS]
     return [lane for lane in appear if lane in chosen]
 
 
-def choose(story: Sequence[Row], values: Sequence[float], shown: set[str], room: int) -> list[int]:
-    """Positions of the rows to show: the worthiest that fit in `room` lines.
+def choose(
+    story: Sequence[Row], values: Sequence[float], shown: set[str], room: int, least: float = 0.0
+) -> tuple[list[int], list[int]]:
+    """Positions of the rows to show, the worthiest that fit in `room` lines, and of those that
+    could have been.
 
     A stretch that is left out costs a line too, which says so. Rows of tasks without a column
-    come along only if something happened to them that is not a plain line.
+    come along only if something special happened. What is worth `least` or less never does.
     """
-    candidates = [p for p, row in enumerate(story) if row.lane in shown or _stands_alone(row)]
+    candidates = [
+        position
+        for position, row in enumerate(story)
+        if values[position] > 0
+        and (row.lane in shown or row.lane == "" or row.event.kind in SPECIAL)
+    ]
     order = {position: place for place, position in enumerate(candidates)}
     kept: list[int] = []
     lines = 1 if candidates else 0  # one stretch left out: everything
-    for position in sorted(candidates, key=lambda p: (-values[p], -p)):
+    ranked = sorted(candidates, key=lambda p: (-values[p] - RECENT * p / len(story), -p))
+    for position in ranked:
         change = _cost(kept, order[position], len(candidates))
-        if lines + change <= room:
+        if lines + change <= room and values[position] > least:
             insort(kept, order[position])
             lines += change
-    return [candidates[place] for place in kept]
+    return [candidates[place] for place in kept], candidates
 
 
 def _cost(kept: list[int], place: int, total: int) -> int:
@@ -107,7 +162,3 @@ def _cost(kept: list[int], place: int, total: int) -> int:
     before = kept[at - 1] if at else -1
     after = kept[at] if at < len(kept) else total
     return 1 + (place - before > 1) + (after - place > 1) - (after - before > 1)
-
-
-def _stands_alone(row: Row) -> bool:
-    return row.lane == "" or row.event.kind in ("raise", "cancel", "fault", "drop", "note")

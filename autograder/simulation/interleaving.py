@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from .events import Event
-from .sharing import touches
+from .sharing import function_at, touches
 
 
 @dataclass(slots=True)
@@ -28,12 +28,24 @@ class Row:
 
 
 @dataclass(slots=True)
+class _Call:
+    """A function that a task is in: `pending` is a line of it that will write after its await."""
+
+    function: tuple[str, int]
+    pending: Row | None = None
+    late: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
 class _Lane:
     """Where one task is while its events are read."""
 
     last: Row | None = None  # its last line
     waiting: Event | None = None
-    late: frozenset[str] = frozenset()  # written as soon as the await is over
+    calls: list[_Call] = field(default_factory=list)
+
+
+OWN = ("line", "wait", "end", "raise")  # what a task does itself; the rest is done to it
 
 
 def rows(events: Iterable[Event]) -> list[Row]:
@@ -43,23 +55,65 @@ def rows(events: Iterable[Event]) -> list[Row]:
     block, key = 0, ("", -1)
     for event in events:
         lane = lanes.setdefault(event.lane, _Lane())
-        if event.kind in ("line", "wait", "end", "raise") and (event.lane, event.step) != key:
-            block, key = block + 1, (event.lane, event.step)
-        if event.kind in ("line", "wait", "end", "raise") and lane.waiting is not None:
-            _resume(found, lane, event, block)
+        if event.kind in OWN:
+            if (event.lane, event.step) != key:
+                block, key = block + 1, (event.lane, event.step)
+            lane.waiting = event if event.kind == "wait" else None
         if event.kind == "line":
-            lane.last = _line(lane, event, block)
-            found.append(lane.last)
+            _line(found, lane, event, block)
+        elif event.kind == "wait" and lane.last is not None and lane.last.block == block:
+            lane.last.suspends, lane.last.waits_for = True, event.text
         elif event.kind == "wait":
-            lane.waiting = event
-            if lane.last is not None and lane.last.block == block:
-                lane.last.suspends, lane.last.waits_for = True, event.text
-            elif lane.last is None or event.text:
+            if lane.last is None:
                 found.append(Row(event, block, suspends=True, waits_for=event.text))
         elif event.kind != "clock":
+            if event.kind in ("end", "raise"):
+                _leave(found, lane, event, block, to=0)
             found.append(Row(event, block))
     found.extend(_stuck(lanes.values(), found, block))
     return found
+
+
+def _line(found: list[Row], lane: _Lane, event: Event, block: int) -> None:
+    """Add a row for a line. Calls are not recorded: a line of another function began one, a line
+    of a function further out ended some."""
+    touch = touches(event.file, event.line)
+    function = function_at(event.file, event.line)
+    known = [call.function for call in lane.calls]
+    if function in known:
+        _leave(found, lane, event, block, to=known.index(function) + 1)
+    else:
+        lane.calls.append(_Call(function))
+    call, writes = lane.calls[-1], touch.writes
+    if call.pending is not None and call.late == touch.late:  # one statement, several lines
+        writes, call.pending = writes | touch.late, None
+    else:
+        _write_late(found, call, event, block)
+    lane.last = Row(event, block, frozenset(touch.reads), frozenset(writes))
+    if touch.late and not writes:
+        call.pending, call.late = lane.last, frozenset(touch.late)
+    found.append(lane.last)
+
+
+def _leave(found: list[Row], lane: _Lane, event: Event, block: int, *, to: int) -> None:
+    """The innermost calls are over, down to a depth of `to`."""
+    while len(lane.calls) > to:
+        call = lane.calls.pop()
+        if event.kind != "raise":
+            _write_late(found, call, event, block)
+
+
+def _write_late(found: list[Row], call: _Call, event: Event, block: int) -> None:
+    """`stock -= await f()` writes after the await, but is one line: give that half its own row."""
+    first, call.pending = call.pending, None
+    if first is None or event.text.startswith(("except", "finally")):
+        return
+    if first.block == block:  # nothing was waited for after all
+        first.writes |= call.late
+        return
+    told = first.event
+    line = Event(event.time, event.step, told.lane, "line", told.text, told.file, told.line)
+    found.append(Row(line, block, writes=call.late, resumed=True))
 
 
 def _stuck(lanes: Iterable[_Lane], found: Sequence[Row], block: int) -> Iterator[Row]:
@@ -68,27 +122,6 @@ def _stuck(lanes: Iterable[_Lane], found: Sequence[Row], block: int) -> Iterator
     for number, event in enumerate(waiting, block + 1):
         last = replace(event, kind="stuck", time=found[-1].event.time)
         yield Row(last, number, waits_for=event.text)
-
-
-def _line(lane: _Lane, event: Event, block: int) -> Row:
-    touch = touches(event.file, event.line)
-    writes = touch.writes | (touch.late if lane.late else set())
-    lane.late = frozenset(touch.late) if not lane.late else frozenset()
-    return Row(event, block, frozenset(touch.reads), frozenset(writes))
-
-
-def _resume(found: list[Row], lane: _Lane, event: Event, block: int) -> None:
-    """`stock -= await f()` writes after the await, but is one line: give that half its own row."""
-    lane.waiting = None
-    last, late = lane.last, lane.late
-    if last is None or not late:
-        return
-    same = event.kind == "line" and touches(event.file, event.line).late == late
-    if not same:  # else the line of the assignment is run anyway: a statement of several lines
-        lane.late = frozenset()
-        told = last.event
-        line = Event(event.time, event.step, told.lane, "line", told.text, told.file, told.line)
-        found.append(Row(line, block, writes=late, resumed=True))
 
 
 @dataclass(slots=True)
@@ -142,12 +175,10 @@ def shared_names(story: Sequence[Row]) -> set[str]:
 def clearest_gap(story: Sequence[Row]) -> Gap | None:
     """The clearest case of a task acting on what it saw before another changed it, if any.
 
-    The one with the fewest rows inside, and of equals the latest.
+    The fewer tasks and rows it takes to tell the better; of equals the first.
     """
     gaps = [gap for name in sorted(shared_names(story)) for gap in _gaps(story, name)]
-    if not gaps:
-        return None
-    return max(gaps, key=lambda gap: (-gap.span, gap.rows[0], gap.name))
+    return min(gaps, key=lambda gap: (len(gap.lanes), gap.span, gap.rows[0]), default=None)
 
 
 def _gaps(story: Sequence[Row], name: str) -> Iterator[Gap]:
@@ -158,22 +189,36 @@ def _gaps(story: Sequence[Row], name: str) -> Iterator[Gap]:
         latest[after.lane] = end
         if start is None or not (visits[start].decides and after.acts_blindly):
             continue
-        others = visits[start + 1 : end]
-        if any(visit.writes for visit in others):
-            yield _gap(story, name, visits[start], after, others)
+        writers = dict.fromkeys(visit.lane for visit in visits[start + 1 : end] if visit.writes)
+        if writers:
+            yield _gap(story, name, visits, start, end, tuple(writers))
 
 
 def _gap(
-    story: Sequence[Row], name: str, before: _Visit, after: _Visit, others: list[_Visit]
+    story: Sequence[Row],
+    name: str,
+    visits: Sequence[_Visit],
+    start: int,
+    end: int,
+    writers: tuple[str, ...],
 ) -> Gap:
+    before, after = visits[start], visits[end]
     shown = {before.reads[-1], after.writes[0]}
-    shown.update(position for visit in others for position in visit.reads + visit.writes)
-    blocks = {before.block, *(visit.block for visit in others)}
+    blocks = {before.block}
+    for visit in [*_last_looks(visits[:start], writers), *visits[start + 1 : end]]:
+        if visit.lane in writers:
+            shown.update(visit.reads + visit.writes)
+            blocks.add(visit.block)
     for position in range(min(shown), max(shown)):
         if story[position].suspends and story[position].block in blocks:
             shown.add(position)  # the await: where the others were let in
-    lanes = (before.lane, *(visit.lane for visit in others if visit.writes))
-    return Gap(name, tuple(sorted(shown)), tuple(dict.fromkeys(lanes)))
+    return Gap(name, tuple(sorted(shown)), (before.lane, *writers))
+
+
+def _last_looks(visits: Sequence[_Visit], lanes: tuple[str, ...]) -> Iterator[_Visit]:
+    """What the writers had seen: the last visit of each, if it is a look."""
+    last = {visit.lane: visit for visit in visits}
+    return (last[lane] for lane in lanes if lane in last and last[lane].decides)
 
 
 def _visits(story: Sequence[Row], name: str) -> list[_Visit]:

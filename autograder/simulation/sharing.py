@@ -15,10 +15,10 @@ from functools import lru_cache
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-MUTATORS = frozenset(
-    ("add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem")
-    + ("popleft", "remove", "setdefault", "sort", "update")
-)
+MUTATORS = {
+    *("add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem"),
+    *("popleft", "remove", "setdefault", "sort", "update"),
+}
 
 
 @dataclass(slots=True)
@@ -38,23 +38,26 @@ NOTHING = Touch()
 
 def touches(file: str | None, line: int | None) -> Touch:
     """What `line` (1-based) of `file` touches; nothing if the file cannot be read or parsed."""
-    if file is None or line is None:
-        return NOTHING
-    return _of_source("".join(linecache.getlines(file))).get(line, NOTHING)
+    return _read(file).lines.get(line or 0, NOTHING)
+
+
+def function_at(file: str | None, line: int | None) -> tuple[str, int]:
+    """Which function `line` of `file` belongs to: the file and its first line, 0 for none."""
+    return file or "", _read(file).functions.get(line or 0, 0)
+
+
+def _read(file: str | None) -> _Reader:
+    return _of_source("".join(linecache.getlines(file)) if file else "")
 
 
 @lru_cache(maxsize=8)
-def _of_source(source: str) -> dict[int, Touch]:
+def _of_source(source: str) -> _Reader:
     try:
-        tree = ast.parse(source)
+        reader = _Reader()
+        reader.visit(ast.parse(source))
+        return reader
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    reader = _Reader()
-    try:
-        reader.visit(tree)
-    except RecursionError:
-        return {}
-    return reader.lines
+        return _Reader()
 
 
 class _Reader(ast.NodeVisitor):
@@ -62,11 +65,15 @@ class _Reader(ast.NodeVisitor):
 
     def __init__(self) -> None:
         self.lines: dict[int, Touch] = {}
+        self.functions: dict[int, int] = {}  # by line; inner functions overwrite outer ones
         self.private: list[frozenset[str]] = [frozenset()]  # per function: names nobody else sees
         self.made: list[frozenset[str]] = [frozenset()]  # those that are not even parameters
         self.awaits: ast.stmt | None = None  # the assignment with an await in it that we are in
 
     def _function(self, node: Function) -> None:
+        if not isinstance(node, ast.Lambda):
+            lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            self.functions.update(dict.fromkeys(lines, node.lineno))
         parameters = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
         bound, seen_inside = _bound(node), _used_by_inner(node)
         own = frozenset((bound | parameters) - seen_inside)

@@ -1,0 +1,237 @@
+"""What happened in a world: as text for a terminal, as a picture for a notebook, as data."""
+
+from __future__ import annotations
+
+import linecache
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePath
+from typing import Any
+
+from .events import Event
+from .highlights import BESIDE_A_GAP, choose, lanes, worth
+from .interleaving import Row, clearest_gap, rows
+from .printable import Printer, columns, plural, seconds
+
+GUTTER = "   "  # between columns
+DEEPEST = 12  # spaces of indentation kept
+NARROWEST = 10  # of a task's column
+
+SAYS = {
+    "raise": "✗ raises {}",
+    "cancel": "↯ cancelled by {}",
+    "fault": "↯ {}",
+    "send": "→ {}",
+    "deliver": "← {}",
+    "drop": "✗ lost: {}",
+    "spawn": "starts {}",
+    "end": "returns {}",
+    "note": "note: {}",
+    "wait": "waits for {}",
+    "stuck": "still waits for {}",
+}
+
+
+class Timeline:
+    """The events of one world, in time order.
+
+    `focus` names the tasks to show (at most three are shown as text); without it they are chosen.
+    """
+
+    def __init__(self, events: Iterable[Event], *, focus: Collection[str] | None = None) -> None:
+        self.events = list(events)
+        self.focus = None if focus is None else tuple(dict.fromkeys(focus))
+
+    def text(self, width: int = 100, rows: int = 24, *, encoding: str | None = None) -> str:
+        """The rows that show what went wrong: one task a column, time downwards.
+
+        At most `rows` lines of `width` terminal columns, the header aside. `encoding` is that of
+        the stream it is for; signs and letters it cannot say are replaced (None: it can say all).
+        """
+        if not self.events:
+            return "nothing was recorded"
+        page = _Page(Printer(encoding), max(width, 40))
+        return "\n".join(page.lines(*_select(self.events, self.focus, max(rows, 3))))
+
+    def svg(self, width: int = 760) -> str:
+        """The same story as a picture, `width` pixels wide: a lane a task, time to the right."""
+        from .svg import draw
+
+        return draw(self.events, width=width, focus=self.focus)
+
+    def data(self) -> list[dict[str, Any]]:
+        """Every event as a dict of strings, numbers and None."""
+        return [asdict(event) for event in self.events]
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        tasks = len({event.lane for event in self.events} - {""})
+        return f"<Timeline: {plural(len(self.events), 'event')} of {plural(tasks, 'task')}>"
+
+
+@dataclass(slots=True)
+class _Shown:
+    """A row on the page: which tasks are in the middle of something meanwhile."""
+
+    row: Row | None  # None: a stretch is left out
+    left_out: int = 0
+    alive: frozenset[str] = frozenset()
+
+
+def _select(
+    events: Sequence[Event], focus: Sequence[str] | None, room: int
+) -> tuple[list[_Shown], list[str], list[str]]:
+    """What to show: rows, the tasks with a column, the tasks without one."""
+    story = rows(events)
+    gap = clearest_gap(story) if focus is None else None
+    values = worth(story, gap)
+    chosen = list(focus[:3]) if focus else lanes(story, values, gap)
+    least = BESIDE_A_GAP if gap is not None else 0.0
+    kept, candidates = choose(story, values, set(chosen), room, least)
+    everyone = dict.fromkeys(row.lane for row in story if row.lane)
+    others = [lane for lane in everyone if lane not in chosen]
+    return list(_told(story, kept, candidates)), chosen, others
+
+
+def _told(story: Sequence[Row], kept: Sequence[int], candidates: Sequence[int]) -> Iterator[_Shown]:
+    alive: set[str] = set()
+    showing, possible = set(kept), set(candidates)
+    left_out = 0
+    for position, row in enumerate(story):
+        if row.event.kind in ("line", "wait"):
+            alive.add(row.lane)
+        if position in showing:
+            if left_out:
+                yield _Shown(None, left_out, frozenset(alive))
+            yield _Shown(row, alive=frozenset(alive))
+            left_out = 0
+        elif position in possible:
+            left_out += 1
+        if row.event.kind in ("end", "raise"):
+            alive.discard(row.lane)
+    if left_out:
+        yield _Shown(None, left_out)
+
+
+class _Page:
+    """Lays the chosen rows out in columns."""
+
+    def __init__(self, printer: Printer, width: int) -> None:
+        self.printer = printer
+        self.width = width
+
+    def lines(
+        self, shown: Sequence[_Shown], chosen: Sequence[str], others: Sequence[str]
+    ) -> Iterator[str]:
+        told = [one.row for one in shown if one.row is not None]
+        self.home = _commonest(row.event.file for row in told)
+        self.digits = max((len(str(row.event.line or "")) for row in told), default=1)
+        self.indents = _indents(told)
+        clock = [seconds(row.event.time) for row in told]
+        self.clock = max(map(len, [*clock, "time"]))
+        widths = self._widths(told, chosen)
+        yield self._header(chosen, widths)
+        before = ""
+        for one in shown:
+            time = "" if one.row is None else seconds(one.row.event.time)
+            start = ("" if time == before else time).rjust(self.clock) + GUTTER
+            yield (start + self._row(one, chosen, widths)).rstrip()
+            before = time or before
+        yield self._footer(others)
+
+    def _header(self, chosen: Sequence[str], widths: Sequence[int]) -> str:
+        names = [
+            self.printer.pad(self.printer.say(name), width)
+            for name, width in zip(chosen, widths, strict=True)
+        ]
+        line = "time".rjust(self.clock) + GUTTER + GUTTER.join(names)
+        return line.rstrip()
+
+    def _footer(self, others: Sequence[str]) -> str:
+        """Whose line numbers these are, and which tasks have no column."""
+        parts = [f"lines of {PurePath(self.home).name}"] if self.home else []
+        if others:
+            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            parts.append(f"not shown: {', '.join(others[:3])}{more}")
+        line = " " * self.clock + GUTTER + self.printer.say("; ".join(parts))
+        return self.printer.cut(line, self.width).rstrip()
+
+    def _widths(self, told: Sequence[Row], chosen: Sequence[str]) -> list[int]:
+        """As wide as needed; if that is too wide, the widest give way first."""
+        wanted = [
+            max(
+                columns(self.printer.say(lane)),
+                NARROWEST,
+                *(columns(self._cell(row)) for row in told if row.lane == lane),
+                0,
+            )
+            for lane in chosen
+        ]
+        room = self.width - self.clock - len(GUTTER) * len(chosen)
+        while sum(wanted) > room:
+            widest = max(range(len(wanted)), key=wanted.__getitem__)
+            if wanted[widest] <= NARROWEST:
+                break
+            wanted[widest] -= 1
+        return wanted
+
+    def _row(self, one: _Shown, chosen: Sequence[str], widths: Sequence[int]) -> str:
+        room = self.width - self.clock - len(GUTTER)
+        row = one.row
+        if row is None:
+            return self.printer.say(f"… {plural(one.left_out, 'row')} …")
+        if row.lane not in chosen:
+            who = f"{row.lane}: " if row.lane else ""
+            return self.printer.cut(self.printer.say(who) + self._says(row.event), room)
+        waiting = " " * (self.digits + 2) + self.printer.say("·")
+        cells = [
+            self._cell(row) if lane == row.lane else waiting if lane in one.alive else ""
+            for lane in chosen
+        ]
+        padded = (self.printer.pad(c, w) for c, w in zip(cells, widths, strict=True))
+        return self.printer.cut(GUTTER.join(padded).rstrip(), room)
+
+    def _cell(self, row: Row) -> str:
+        event = row.event
+        number = str(event.line or "").rjust(self.digits)
+        indent = self.indents.get((event.file, event.line), 0) if event.kind == "line" else 0
+        again = self.printer.say("↳ ") if row.resumed else ""
+        return f"{number}  {' ' * indent}{again}{self._says(event)}"
+
+    def _says(self, event: Event) -> str:
+        text = event.text
+        if event.kind == "end" and text in ("", "cancelled"):
+            return text or "done"
+        if event.kind == "cancel" and not text:
+            return self.printer.say("↯ is cancelled")
+        if event.file and event.file != self.home and event.kind == "line":
+            text = f"{PurePath(event.file).name}: {text}"
+        return self.printer.say(SAYS.get(event.kind, "{}").format(text))
+
+
+def _commonest(files: Iterable[str | None]) -> str | None:
+    """The file most rows are from; of equals the first."""
+    counts = Counter(file for file in files if file)
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _indents(told: Sequence[Row]) -> dict[tuple[str | None, int | None], int]:
+    """How deep the shown lines stand in their source, the shallowest of a file at 0."""
+    depths: dict[tuple[str | None, int | None], int] = {}
+    for row in told:
+        event = row.event
+        if event.kind == "line" and event.file and event.line:
+            source = linecache.getline(event.file, event.line)
+            if source.strip() == event.text:
+                space = source[: len(source) - len(source.lstrip())].expandtabs()
+                depths[event.file, event.line] = len(space)
+    least: dict[str | None, int] = {}
+    for (file, _), depth in depths.items():
+        least[file] = min(depth, least.get(file, depth))
+    return {place: min(depth - least[place[0]], DEEPEST) for place, depth in depths.items()}
