@@ -1,4 +1,4 @@
-"""Interrupting a coroutine at one of its awaits."""
+"""Interrupting a coroutine at one of its awaits: by a cancellation, or by a crash."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ class Interrupted:
 
 
 @types.coroutine
-def _drive(
-    coro: Coroutine[Any, Any, Any], at: int, by: type[BaseException], outcome: Interrupted
+def _cancel_at(
+    coro: Coroutine[Any, Any, Any], at: int, outcome: Interrupted
 ) -> Generator[Any, Any, Any]:
-    """Run ``coro`` as part of this task; at its n-th suspension raise ``by`` there instead."""
+    """Run ``coro`` as a task of its own, and cancel that task once it waits for the n-th time."""
+    task = asyncio.current_task()
+    assert task is not None
     send, value, suspensions = coro.send, None, 0
     while True:
         try:
@@ -36,24 +38,37 @@ def _drive(
         suspensions += 1
         if suspensions == at:
             outcome.fired = True
-            if waited is not None and issubclass(by, asyncio.CancelledError) and waited.cancel():
-                # As Task.cancel does: the coroutine hears of it once what it waits for has taken
-                # the cancellation. A gather first sees all its children end.
-                try:
-                    value, send = (yield waited), coro.send
-                except BaseException as error:
-                    send, value = coro.throw, error
-                continue
+            asyncio.get_running_loop().call_soon(task.cancel)
+        try:
+            value, send = (yield waited), coro.send
+        except BaseException as error:
+            send, value = coro.throw, error  # type: ignore[assignment]
+
+
+@types.coroutine
+def _throw_at(
+    coro: Coroutine[Any, Any, Any], at: int, by: type[BaseException], outcome: Interrupted
+) -> Generator[Any, Any, Any]:
+    """Run ``coro`` as part of this task, and raise ``by`` in it where it waits for the n-th time."""
+    send, value, suspensions = coro.send, None, 0
+    while True:
+        try:
+            waited = send(value)
+        except StopIteration as stop:
+            return stop.value
+        suspensions += 1
+        if suspensions == at:
+            outcome.fired = True
             if waited is not None:
                 # What it was about to wait for is given up.
                 waited._asyncio_future_blocking = False
                 waited.cancel()
-            send, value = coro.throw, by()
+            send, value = coro.throw, by()  # type: ignore[assignment]
             continue
         try:
             value, send = (yield waited), coro.send
         except BaseException as error:
-            send, value = coro.throw, error
+            send, value = coro.throw, error  # type: ignore[assignment]
 
 
 async def interrupt(
@@ -61,8 +76,20 @@ async def interrupt(
     at: int,
     by: type[BaseException] = asyncio.CancelledError,
 ) -> Any:
-    """Await ``coro``, but raise ``by`` inside it at its ``at``-th suspension (1 is the first)."""
-    return await _drive(coro, at, by, Interrupted())
+    """Await ``coro``, but interrupt it at its ``at``-th suspension (1 is the first).
+
+    A CancelledError comes as ``Task.cancel`` sends it; anything else is raised where it waits.
+    """
+    return await _interrupted(coro, at, by, Interrupted())
+
+
+async def _interrupted(
+    coro: Coroutine[Any, Any, Any], at: int, by: type[BaseException], outcome: Interrupted
+) -> Any:
+    if not issubclass(by, asyncio.CancelledError):
+        return await _throw_at(coro, at, by, outcome)
+    name = getattr(coro, "__name__", None)
+    return await asyncio.create_task(_cancel_at(coro, at, outcome), name=name)  # type: ignore[arg-type]
 
 
 async def run_interrupted(
@@ -71,7 +98,7 @@ async def run_interrupted(
     """As `interrupt`, but gives back how it ended; a cancellation from outside goes through."""
     outcome = Interrupted()
     try:
-        outcome.result = await _drive(coro, at, by, outcome)
+        outcome.result = await _interrupted(coro, at, by, outcome)
     except by as error:
         task = asyncio.current_task()
         if not outcome.fired or (
