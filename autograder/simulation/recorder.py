@@ -92,7 +92,7 @@ class Recorder(Silence):
         code = frame.f_code
         if self._world.ownership.kind(code.co_filename) != STUDIED:
             return None
-        if code.co_name == "<module>":
+        if code.co_name.startswith("<"):  # a lambda's line would read as the line that made it
             return None
         return self._step
 
@@ -126,7 +126,7 @@ class Recorder(Silence):
         if wait.file is None and task is not self._world.main:
             return
         place = (wait.file, wait.line) if wait.file and wait.line else None
-        self._append("wait", wait.text, self._world.label(task), place)
+        self._append("wait", wait.text, self._world.label(task), place, wait.kind)
 
     def _record_end(self, task: asyncio.Task[Any]) -> None:
         if task.cancelled():
@@ -142,7 +142,7 @@ class Recorder(Silence):
     def _append(
         self, kind: str, text: str, lane: str, place: tuple[str, int] | None, key: str = ""
     ) -> None:
-        if len(self.events) >= _MAX_EVENTS:
+        if len(self.events) >= _MAX_EVENTS or not self._world.tracing:  # it is being closed
             return
         loop = self._world.loop
         file, line = place if place else (None, None)
