@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .channels import Channel, Closed
+    from .decorator import WorldFailed, simulate
     from .events import Event
-    from .explore import Finding, explore, replay
+    from .exploration import Finding, explore, replay
     from .faults import Interrupted, interrupt
     from .limits import time_limit
     from .loop import SimulatedLoop
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from .plan import Plan, Settings, current_settings, use_settings
     from .problems import Crash, Deadlock, Livelock, Problem, Refused, Stuck, WorldEnded
     from .running import Outcome, run_world
-    from .simulate import WorldFailed, simulate
     from .timeline import Timeline
     from .tokens import Token, read_token
     from .world import World
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "channels": ("Channel", "Closed"),
     "events": ("Event",),
-    "explore": ("Finding", "explore", "replay"),
+    "exploration": ("Finding", "explore", "replay"),
     "faults": ("Interrupted", "interrupt"),
     "limits": ("time_limit",),
     "loop": ("SimulatedLoop",),
@@ -35,7 +35,7 @@ _HOMES = {
     "plan": ("Plan", "Settings", "current_settings", "use_settings"),
     "problems": ("Crash", "Deadlock", "Livelock", "Problem", "Refused", "Stuck", "WorldEnded"),
     "running": ("Outcome", "run_world"),
-    "simulate": ("WorldFailed", "simulate"),
+    "decorator": ("WorldFailed", "simulate"),
     "timeline": ("Timeline",),
     "tokens": ("Token", "read_token"),
     "world": ("World",),
@@ -81,7 +81,7 @@ def __getattr__(name: str) -> Any:
     module = _HOME_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # `explore`, `simulate` are modules and functions of the same name: the function is meant.
+
     value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
     globals()[name] = value
     return value

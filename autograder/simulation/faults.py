@@ -42,14 +42,14 @@ def _cancel_at(
         try:
             value, send = (yield waited), coro.send
         except BaseException as error:
-            send, value = coro.throw, error  # type: ignore[assignment]
+            send, value = coro.throw, error
 
 
 @types.coroutine
 def _throw_at(
     coro: Coroutine[Any, Any, Any], at: int, by: type[BaseException], outcome: Interrupted
 ) -> Generator[Any, Any, Any]:
-    """Run ``coro`` as part of this task, and raise ``by`` in it where it waits for the n-th time."""
+    """Run ``coro`` as part of this task; raise ``by`` in it where it waits for the n-th time."""
     send, value, suspensions = coro.send, None, 0
     while True:
         try:
@@ -63,12 +63,12 @@ def _throw_at(
                 # What it was about to wait for is given up.
                 waited._asyncio_future_blocking = False
                 waited.cancel()
-            send, value = coro.throw, by()  # type: ignore[assignment]
+            send, value = coro.throw, by()
             continue
         try:
             value, send = (yield waited), coro.send
         except BaseException as error:
-            send, value = coro.throw, error  # type: ignore[assignment]
+            send, value = coro.throw, error
 
 
 async def interrupt(
@@ -89,7 +89,7 @@ async def _interrupted(
     if not issubclass(by, asyncio.CancelledError):
         return await _throw_at(coro, at, by, outcome)
     name = getattr(coro, "__name__", None)
-    return await asyncio.create_task(_cancel_at(coro, at, outcome), name=name)  # type: ignore[arg-type]
+    return await asyncio.create_task(_cancel_at(coro, at, outcome), name=name)
 
 
 async def run_interrupted(

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from .explore import Finding, explore
+from .exploration import Finding, explore
 from .plan import Plan
 from .world import World
 
