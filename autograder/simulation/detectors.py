@@ -74,6 +74,7 @@ class Unawaited:
                     self.certain.append(problem)
                 else:
                     self.suspected.append((problem, (site[0], site[2])))
+            thing.close()
 
     def confirmed(self, unwound: Set[tuple[str, str]]) -> list[Problem]:
         """The problems that hold, given the functions that an exception left."""
@@ -104,12 +105,11 @@ def install(patches: Patches, current: Any) -> None:
 
     def warn_unawaited(coro: Any) -> None:
         world = current()
+        # Between two worlds only what the last one left behind is freed.
         if world is not None:
             world.unawaited.dropped(coro)
-        else:
-            original(coro)
 
-    original = patches.put(warnings, "_warn_unawaited_coroutine", warn_unawaited)
+    patches.put(warnings, "_warn_unawaited_coroutine", warn_unawaited)
 
 
 def track_origins() -> int:

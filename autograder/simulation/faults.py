@@ -88,8 +88,11 @@ async def _interrupted(
 ) -> Any:
     if not issubclass(by, asyncio.CancelledError):
         return await _throw_at(coro, at, by, outcome)
-    name = getattr(coro, "__name__", None)
-    return await asyncio.create_task(_cancel_at(coro, at, outcome), name=name)
+
+    async def run() -> Any:
+        return await _cancel_at(coro, at, outcome)
+
+    return await asyncio.create_task(run(), name=getattr(coro, "__name__", None))
 
 
 async def run_interrupted(
