@@ -45,7 +45,8 @@ def frames(task: asyncio.Task[Any]) -> Iterator[FrameType]:
 
 
 def _sleep(frame: FrameType) -> str:
-    return f"sleep({_short(frame.f_locals.get('delay'))})"
+    delay = frame.f_locals.get("delay")
+    return f"sleep({delay:.3g})" if isinstance(delay, float) else f"sleep({_short(delay)})"
 
 
 def _fixed(text: str) -> Callable[[FrameType], str]:
