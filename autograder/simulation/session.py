@@ -107,7 +107,6 @@ def _hold_garbage(stack: ExitStack) -> None:
     """Collect only between worlds: a collection in the middle would finalise things at a step
     that depends on what else the process has done. What exists already is left out of it."""
     enabled = gc.isenabled()
-    gc.collect()
     gc.freeze()
     gc.disable()
     stack.callback(gc.unfreeze)
