@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .clock import real_monotonic
+from .clock import real_monotonic, use_virtual_clocks
 from .events import Event
 from .ownership import Ownership
 from .plan import Plan, Settings, current_settings
@@ -60,6 +60,7 @@ def explore(
     if settings.worlds is not None:
         plan = replace(plan, seeds=settings.worlds)
     ownership = Ownership(settings.learner)
+    use_virtual_clocks(getattr(program, "__globals__", {}))
     with session(ownership, wall=plan.wall, debug=settings.debug) as active:
         for tried, outcome in enumerate(_worlds(active, program, plan), start=1):
             if outcome.failed:

@@ -68,6 +68,7 @@ def run_world(
     plan = plan or Plan()
     token = Token(seed, kept, interruption, plan.shuffle)
     ownership = Ownership(settings.learner)
+    use_virtual_clocks(getattr(program, "__globals__", {}))
     with session(ownership, wall=plan.wall, debug=settings.debug) as active:
         return run_in(active, program, plan, token, trace)
 
@@ -82,7 +83,6 @@ def run_in(
         world = _make_world(active, plan, token, trace)
         random.seed(token.seed)
         here.world = world
-        use_virtual_clocks(getattr(program, "__globals__", {}))
         try:
             contextvars.copy_context().run(_live, world, program, outcome, active)
             outcome.events = world.recorder.events

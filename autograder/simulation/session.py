@@ -110,6 +110,8 @@ def _hold_garbage(stack: ExitStack) -> None:
     gc.freeze()
     gc.disable()
     stack.callback(gc.unfreeze)
+    # What the last world left behind, before everything else is counted in again.
+    stack.callback(gc.collect)
     if enabled:
         stack.callback(gc.enable)
 
