@@ -15,8 +15,9 @@ Rules
      answer interests nobody.
   4. If all fail, an ExceptionGroup with the exceptions of all mirrors is raised, once the last one
      has failed.
-  5. If `first_success` itself is cancelled, at any moment, so are the mirrors: when it ends, every
-     mirror has ended, and the cancellation goes on to the caller.
+  5. If `first_success` itself is cancelled, so are the mirrors, and the cancellation goes on to
+     the caller. At whatever moment it comes, also while others clean up: when `first_success`
+     ends, every mirror has ended.
   6. No mirrors: ValueError.
 
 Out of scope: timeouts, retries, and mirrors that refuse to be cancelled.
