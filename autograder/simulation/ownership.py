@@ -30,6 +30,14 @@ def is_library(filename: str) -> bool:
     )
 
 
+_ASYNCIO = _paths["stdlib"] + os.sep + "asyncio" + os.sep
+
+
+def is_asyncio(filename: str) -> bool:
+    """True for asyncio's own files."""
+    return filename.startswith(_ASYNCIO)
+
+
 def is_plain_code(filename: str) -> bool:
     """The default for what is studied: everything that is no library."""
     return not is_library(filename)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
-from .ownership import STUDIED, Ownership
+from .ownership import STUDIED, Ownership, is_asyncio
 from .tasks import describe_task
 
 
@@ -75,29 +75,40 @@ _KNOWN: dict[CodeType, tuple[str, Callable[[FrameType], str]]] = {
     streams.open_connection.__code__: ("stream", _fixed("a connection")),
 }
 
+_NOBODY = "a future that nobody has completed"
 _WAITABLE = re.compile(r"async\s+with\s+(?P<with>[^:]+?)(?:\s+as\s+\w+)?\s*:|await\s+(?P<call>.+)")
 
 
 def describe_wait(task: asyncio.Task[Any], ownership: Ownership) -> Wait:
-    """What a suspended task waits for, and where in studied code it does."""
+    """What a suspended task waits for, and where in studied code it does.
+
+    A wait that studied code makes itself is said in words ("a lock"); one deep inside a library is
+    said as the studied line says it ("session.get(url)").
+    """
     place: FrameType | None = None
     known: tuple[str, str, object] | None = None
+    within = False
     for frame in frames(task):
         code = frame.f_code
         if ownership.kind(code.co_filename) == STUDIED:
-            place, known = frame, None
+            place, known, within = frame, None, False
         elif code in _KNOWN and known is None:
             kind, words = _KNOWN[code]
             known = (kind, words(frame), frame.f_locals.get("self"))
+        elif known is None and not is_asyncio(code.co_filename):
+            within = True
     file = place.f_code.co_filename if place else None
     line = place.f_lineno if place else None
     waiter = getattr(task, "_fut_waiter", None)
+    asked = expression(place) if place and (within or known is None) else None
     if known is not None:
         kind, text, thing = known
+        if within:
+            return Wait(asked or text, file, line, "call", thing)
         if kind in {"lock", "semaphore", "event", "condition", "queue"}:
             text = _named(text, kind, place)
         return Wait(text, file, line, kind, thing)
-    return Wait(_describe_future(waiter), file, line, "task", waiter)
+    return Wait(_describe_future(waiter) or asked or _NOBODY, file, line, "task", waiter)
 
 
 def waits_for_tasks(task: asyncio.Task[Any]) -> list[asyncio.Task[Any]]:
@@ -109,6 +120,7 @@ def waits_for_tasks(task: asyncio.Task[Any]) -> list[asyncio.Task[Any]]:
 
 
 def _describe_future(waiter: Any) -> str:
+    """The tasks behind a future, or an empty text."""
     if isinstance(waiter, asyncio.Task):
         return describe_task(waiter)
     children = [c for c in getattr(waiter, "_children", ()) if not c.done()]
@@ -116,7 +128,7 @@ def _describe_future(waiter: Any) -> str:
     if tasks:
         more = f" and {len(tasks) - 3} more" if len(tasks) > 3 else ""
         return ", ".join(tasks[:3]) + more
-    return "a future that nobody has completed"
+    return ""
 
 
 def _named(text: str, kind: str, frame: FrameType | None) -> str:
