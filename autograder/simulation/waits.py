@@ -8,6 +8,7 @@ import re
 from asyncio import streams
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -75,6 +76,7 @@ _KNOWN: dict[CodeType, tuple[str, Callable[[FrameType], str]]] = {
     streams.open_connection.__code__: ("stream", _fixed("a connection")),
 }
 
+_WRAPPERS = str(Path(__file__).with_name("locks.py"))
 _NOBODY = "a future that nobody has completed"
 _WAITABLE = re.compile(r"async\s+with\s+(?P<with>[^:]+?)(?:\s+as\s+\w+)?\s*:|await\s+(?P<call>.+)")
 
@@ -95,7 +97,7 @@ def describe_wait(task: asyncio.Task[Any], ownership: Ownership) -> Wait:
         elif code in _KNOWN and known is None:
             kind, words = _KNOWN[code]
             known = (kind, words(frame), frame.f_locals.get("self"))
-        elif known is None and not is_asyncio(code.co_filename):
+        elif known is None and not is_asyncio(code.co_filename) and code.co_filename != _WRAPPERS:
             within = True
     file = place.f_code.co_filename if place else None
     line = place.f_lineno if place else None
