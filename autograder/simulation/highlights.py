@@ -27,6 +27,7 @@ WORTH = {
 IN_THE_GAP = 1_000.0
 BESIDE_A_GAP = 100.0  # where a gap tells the story, what is worth less only distracts
 NEAR_TROUBLE = (200.0, 150.0, 100.0)  # for the rows of a task next to what befell it
+A_LEAP = 6  # so many rows left out are worth a line that says so; fewer are not missed
 RECENT = 1.0  # what the last row of the story is worth more than the first
 TROUBLE = ("raise", "stuck", "fault", "drop", "cancel")
 SPECIAL = ("raise", "cancel", "fault", "drop", "note")  # told even of tasks without a column
@@ -44,9 +45,8 @@ def worth(story: Sequence[Row], gap: Gap | None) -> list[float]:
     _discount_repeats(story, values)
     _stress_trouble(story, values)
     if gap is not None:
-        for position in [*range(gap.rows[0]), *range(gap.rows[-1] + 1, len(story))]:
-            if story[position].event.kind == "line":
-                values[position] /= 2
+        for position, row in enumerate(story):
+            values[position] *= 0.5 if row.event.kind == "line" else 1.0
         for position in gap.rows:
             values[position] = IN_THE_GAP
     return values
@@ -88,10 +88,11 @@ def _line_worth(story: Sequence[Row], position: int, shared: set[str]) -> float:
 
 def _discount_repeats(story: Sequence[Row], values: list[float]) -> None:
     """Of a line that a task runs many times, the first and the last two say it all."""
-    times: dict[tuple[str, str | None, int | None, str], list[int]] = {}
+    times: dict[tuple[str, str | None, int | None], list[int]] = {}
     for position, row in enumerate(story):
-        event = row.event
-        times.setdefault((event.lane, event.file, event.line, event.kind), []).append(position)
+        if row.event.kind == "line":
+            place = (row.lane, row.event.file, row.event.line)
+            times.setdefault(place, []).append(position)
     for positions in times.values():
         for position in positions[1:-2]:
             values[position] *= 0.2
@@ -135,7 +136,7 @@ def choose(
     """Positions of the rows to show, the worthiest that fit in `room` lines, and of those that
     could have been.
 
-    A stretch that is left out costs a line too, which says so. Rows of tasks without a column
+    A long stretch that is left out costs a line too, which says so. Rows of tasks without a column
     come along only if something special happened. What is worth `least` or less never does.
     """
     candidates = [
@@ -146,7 +147,7 @@ def choose(
     ]
     order = {position: place for place, position in enumerate(candidates)}
     kept: list[int] = []
-    lines = 1 if candidates else 0  # one stretch left out: everything
+    lines = int(len(candidates) >= A_LEAP)  # one stretch left out: everything
     ranked = sorted(candidates, key=lambda p: (-values[p] - RECENT * p / len(story), -p))
     for position in ranked:
         change = _cost(kept, order[position], len(candidates))
@@ -161,4 +162,5 @@ def _cost(kept: list[int], place: int, total: int) -> int:
     at = bisect_left(kept, place)
     before = kept[at - 1] if at else -1
     after = kept[at] if at < len(kept) else total
-    return 1 + (place - before > 1) + (after - place > 1) - (after - before > 1)
+    leaps = (place - before > A_LEAP) + (after - place > A_LEAP) - (after - before > A_LEAP)
+    return 1 + leaps

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from .events import Event
-from .highlights import BESIDE_A_GAP, choose, lanes, worth
+from .highlights import A_LEAP, BESIDE_A_GAP, choose, lanes, worth
 from .interleaving import Row, clearest_gap, rows
 from .printable import Printer, columns, plural, seconds
 
@@ -107,7 +107,7 @@ def _told(story: Sequence[Row], kept: Sequence[int], candidates: Sequence[int]) 
         if row.event.kind in ("line", "wait"):
             alive.add(row.lane)
         if position in showing:
-            if left_out:
+            if left_out >= A_LEAP:
                 yield _Shown(None, left_out, frozenset(alive))
             yield _Shown(row, alive=frozenset(alive))
             left_out = 0
@@ -115,7 +115,7 @@ def _told(story: Sequence[Row], kept: Sequence[int], candidates: Sequence[int]) 
             left_out += 1
         if row.event.kind in ("end", "raise"):
             alive.discard(row.lane)
-    if left_out:
+    if left_out >= A_LEAP:
         yield _Shown(None, left_out)
 
 
