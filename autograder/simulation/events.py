@@ -29,7 +29,8 @@ class Event:
     `time` is in virtual seconds since the world began. `step` counts the callbacks the loop has
     run: events of one step happened without anybody else in between. `file` and `line` say where
     in the watched code, if anywhere. `key` pairs a 'send' with what became of it; of a 'wait' it
-    is the sort: "sleep", "lock", "semaphore", "event", "condition", "queue", "task", "stream", ….
+    is the sort: "sleep", "call", "stream" (these end by themselves), "lock", "semaphore", "event",
+    "condition", "queue", "barrier", "task", "wait", "group" (these end when another task acts).
     """
 
     time: float
@@ -40,3 +41,8 @@ class Event:
     file: str | None = None
     line: int | None = None
     key: str = ""
+
+    @property
+    def timed(self) -> bool:
+        """Of a 'wait': it ends by itself, no other task has to do anything."""
+        return (self.key or self.text.partition("(")[0]) in ("sleep", "call", "stream")

@@ -31,7 +31,6 @@ A_LEAP = 6  # so many rows left out are worth a line that says so; fewer are not
 RECENT = 1.0  # what the last row of the story is worth more than the first
 TROUBLE = ("raise", "stuck", "fault", "drop", "cancel")
 SPECIAL = ("raise", "cancel", "fault", "drop", "note")  # told even of tasks without a column
-LOCKED = ("lock", "semaphore", "condition", "event", "queue", "room", "item", "barrier", "future")
 EMPTY = ("def ", "async def ", "class ", "@", "try:", "else:", "finally:", "import ", "from ")
 
 
@@ -54,17 +53,11 @@ def worth(story: Sequence[Row], gap: Gap | None) -> list[float]:
 
 def _worth(row: Row) -> float:
     event = row.event
-    if event.kind == "stuck" and not _is_held_up(row):
+    if event.kind == "stuck" and event.timed:
         return WORTH["wait"]
     if event.kind in ("send", "deliver") and not event.key:
         return WORTH["spawn"]  # a call and its answer: the line that calls says it too
     return WORTH.get(event.kind, 0.0)
-
-
-def _is_held_up(row: Row) -> bool:
-    """It waits for another task, not for time to pass."""
-    words = [row.event.key, *row.event.text.split(maxsplit=3)]
-    return any(word in LOCKED for word in words)
 
 
 def _line_worth(story: Sequence[Row], position: int, shared: set[str]) -> float:
@@ -108,8 +101,9 @@ def _stress_trouble(story: Sequence[Row], values: list[float]) -> None:
         for place, position in enumerate(positions):
             if story[position].event.kind in TROUBLE:
                 for distance, extra in enumerate(NEAR_TROUBLE, 1):
-                    for near in {place - distance, place + distance} & {*range(len(positions))}:
-                        values[positions[near]] += extra
+                    for near in (place - distance, place + distance):
+                        if 0 <= near < len(positions):
+                            values[positions[near]] += extra
 
 
 def lanes(story: Sequence[Row], values: Sequence[float], gap: Gap | None) -> list[str]:

@@ -136,10 +136,6 @@ class Gap:
     rows: tuple[int, ...]
     lanes: tuple[str, ...]
 
-    @property
-    def span(self) -> int:
-        return self.rows[-1] - self.rows[0]
-
 
 @dataclass(slots=True)
 class _Visit:
@@ -172,17 +168,27 @@ def shared_names(story: Sequence[Row]) -> set[str]:
     return {name for name in written if len(seen[name]) > 1}
 
 
+_Overtaken = tuple[int, int, tuple[str, ...]]
+"""Positions of two visits of a task, that decides and then acts, and who wrote in between."""
+
+
 def clearest_gap(story: Sequence[Row]) -> Gap | None:
     """The clearest case of a task acting on what it saw before another changed it, if any.
 
     The fewer tasks and rows it takes to tell the better; of equals the first.
     """
-    gaps = [gap for name in sorted(shared_names(story)) for gap in _gaps(story, name)]
-    return min(gaps, key=lambda gap: (len(gap.lanes), gap.span, gap.rows[0]), default=None)
+    best: tuple[tuple[int, int, int], str, list[_Visit], _Overtaken] | None = None
+    for name in sorted(shared_names(story)):
+        visits = _visits(story, name)
+        for start, end, writers in _overtaken(visits):
+            first, last = visits[start].reads[-1], visits[end].writes[0]
+            cost = (len(writers), last - first, first)
+            if best is None or cost < best[0]:
+                best = cost, name, visits, (start, end, writers)
+    return None if best is None else _gap(story, best[1], best[2], *best[3])
 
 
-def _gaps(story: Sequence[Row], name: str) -> Iterator[Gap]:
-    visits = _visits(story, name)
+def _overtaken(visits: Sequence[_Visit]) -> Iterator[_Overtaken]:
     latest: dict[str, int] = {}
     for end, after in enumerate(visits):
         start = latest.get(after.lane)
@@ -191,7 +197,7 @@ def _gaps(story: Sequence[Row], name: str) -> Iterator[Gap]:
             continue
         writers = dict.fromkeys(visit.lane for visit in visits[start + 1 : end] if visit.writes)
         if writers:
-            yield _gap(story, name, visits, start, end, tuple(writers))
+            yield start, end, tuple(writers)
 
 
 def _gap(

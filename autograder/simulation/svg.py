@@ -20,14 +20,15 @@ LANES = 24  # more are counted, not drawn
 EDGE = 16.0  # around everything
 PITCH = 30.0  # from lane to lane
 HALF = 8.0  # of a bar's height
-LETTER = 6.2  # width of a letter of 11 px, roughly: fonts differ from machine to machine
+LETTER = 6.0  # width of a letter of 11 px, roughly: fonts differ from machine to machine
+SHORTEST = 8  # letters of a label that are worth showing if it does not fit
 NOTE_LINE = 15.0
 NOTE_LINES = 3
 LEGEND = {
     "step": "runs",
     "run": "blocks everyone",
     "time": "waits for time or the network",
-    "held": "waits for its turn",
+    "held": "waits for another task",
     "join": "waits for tasks to finish",
     "message": "message",
     "cancel": "cancels",
@@ -46,6 +47,7 @@ STYLE = """\
 #@ .join{stroke:#a3a9b2;stroke-width:2;stroke-dasharray:2 4;stroke-linecap:round}
 #@ .run{fill:#24292f}
 #@ .step{stroke:#24292f;stroke-width:2.5;stroke-linecap:round}
+#@ .steps{stroke:#24292f;stroke-width:.8}
 #@ .hatch{fill:#fdf4dd}
 #@ .hatchline{stroke:#e3b95f;stroke-width:2}
 #@ .spawn{stroke:#9aa1ab;fill:none}
@@ -66,7 +68,7 @@ STYLE = """\
 #@ .time{fill:#1f4469;stroke:#4b86c0}
 #@ .held{stroke:#9e7a2e}
 #@ .run{fill:#e6edf3}
-#@ .step{stroke:#e6edf3}
+#@ .step,#@ .steps{stroke:#e6edf3}
 #@ .hatch{fill:#352c17}
 #@ .hatchline{stroke:#7d6328}
 #@ .message{stroke:#b18aff}
@@ -161,13 +163,15 @@ class _Picture:
     # -- the parts ----------------------------------------------------------------------------
 
     def _ticks(self) -> Iterator[str]:
-        step, digits = _tick(self.chart.end, self.right - self.left)
+        step, digits = _tick(
+            self.chart.end, self.right - self.left, 0.0 if self.chart.timed else 1.0
+        )
         unit = " s" if self.chart.timed else ""
         count = int(self.chart.end / step + 1e-6)
         for number in range(count + 1):
             x = self.x(number * step)
             yield f'<path class="grid" d="M{_n(x)} {_n(self.top)}V{_n(self.axis)}"/>'
-            label = f"{number * step:.{digits}f}{unit}"
+            label = f"{number * step:.{digits if number else 0}f}{unit}"
             yield _label(x, self.axis + 15, label, "soft", "middle")
         if not self.chart.timed:
             yield _label(EDGE, self.axis + 15, "step", "soft")
@@ -189,15 +193,19 @@ class _Picture:
         height = f'y="{_n(y - HALF)}" height="{_n(2 * HALF)}"'
         yield f'<rect class="{bar.sort}" x="{_n(x)}" {height} width="{_n(width)}" rx="2"/>'
         room = int((width - 12) / LETTER)
-        if bar.sort != "run" and room >= 4:
-            yield _label(x + 7, y + 4, _SAFE.cut(clean(bar.label), room))
+        label = clean(bar.label)
+        if bar.sort != "run" and room >= min(columns(label), SHORTEST):
+            yield _label(x + 7, y + 4, _SAFE.cut(label, room))
 
     def _steps(self, track: Track) -> Iterator[str]:
         y = self.y(track.name)
         places = dict.fromkeys(_n(self.x(at)) for at in track.steps)
         if places:
             lines = "".join(f"M{x} {_n(y - HALF)}v{_n(2 * HALF)}" for x in places)
-            yield f'<path class="step" d="{lines}"/>'
+            dense = len(places) * 5 > self.x(track.steps[-1]) - self.x(track.steps[0]) + 50
+            yield f'<path class="{"steps" if dense else "step"}" d="{lines}"/>'
+        if track.bars and track.bars[-1].open:
+            yield _label(self.x(self.chart.end) + 4, y + 4, "…", "soft")
         for at, reason in track.crosses:
             x = self.x(at) + 1
             cross = f"M{_n(x - 5)} {_n(y - 5)}l10 10m0-10l-10 10"
@@ -244,7 +252,7 @@ class _Picture:
         x, row = EDGE, 0
         for sort, words in LEGEND.items():
             if sort in present:
-                wide = 30 + len(words) * LETTER
+                wide = 30 + len(words) * LETTER * 0.95
                 if x > EDGE and x + wide > self.width - EDGE:
                     x, row = EDGE, row + 1
                 yield sort, x, row
@@ -310,9 +318,9 @@ def _stacked(
         yield mark, level
 
 
-def _tick(end: float, width: float) -> tuple[float, int]:
+def _tick(end: float, width: float, least: float) -> tuple[float, int]:
     """A round distance between ticks, about 90 pixels, and how many decimals it needs."""
-    raw = end / max(width / 90, 1) or 1.0
+    raw = max(end / max(width / 90, 1), least) or 1.0
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * k for k in (1, 2, 5, 10) if power * k >= raw * 0.999)
     return step, max(0, -math.floor(math.log10(step) + 1e-9))
@@ -320,7 +328,7 @@ def _tick(end: float, width: float) -> tuple[float, int]:
 
 def _in_words(track: Track) -> str:
     parts = []
-    for sort, words in (("time", "time"), ("held", "its turn"), ("join", "tasks")):
+    for sort, words in (("time", "time"), ("held", "another task"), ("join", "tasks")):
         total = sum(bar.end - bar.start for bar in track.bars if bar.sort == sort)
         if total:
             parts.append(f"waits {seconds(total)} for {words}")

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from .events import Event
 
-HELD = ("lock", "semaphore", "condition", "event", "queue", "item", "room", "barrier", "future")
-JOINED = ("task", "tasks", "wait", "group")
 OWN = ("line", "wait", "end", "raise")
 MARKED = ("fault", "drop", "note")
+LONGER = 1.15  # a chart with waits that never end goes on, so that they can be seen
 
 
 @dataclass(slots=True)
 class Bar:
     """A stretch of one task. `sort`: "run" (it holds the loop), "time" (sleep, a network), "held"
-    (another task must let it go on) or "join" (it waits for tasks to finish)."""
+    (another task must let it go on) or "join" (it waits for tasks to finish). `open`: it still
+    waits when all is over."""
 
     start: float
     end: float
     sort: str
     label: str = ""
+    open: bool = False
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class Track:
     begin: float | None = None
     end: float | None = None  # None: never ended
     line: str = ""  # the source it ran last
+    step: int = -1  # the step it ran in last
 
 
 @dataclass(slots=True)
@@ -75,65 +78,79 @@ class Chart:
 
 def chart(events: Sequence[Event]) -> Chart:
     """Read the events, in time order, into a chart."""
-    last = max((event.time for event in events), default=0.0)
-    timed = last > 0
-    ranks = {step: float(rank) for rank, step in enumerate(dict.fromkeys(e.step for e in events))}
-
-    def at(event: Event) -> float:
-        return event.time if timed else ranks[event.step]
-
-    result = Chart(last if timed else float(max(len(ranks) - 1, 1)), timed)
-    waits: dict[str, Event] = {}
-    for event in events:
+    timed = any(event.time > 0 for event in events)
+    places = [event.time for event in events] if timed else _ranks(events)
+    result = Chart(max(places, default=0.0) or 1.0, timed)
+    waits: dict[str, tuple[float, Event]] = {}
+    for event, now in zip(events, places, strict=True):
         if event.kind in OWN and event.lane:
-            _ran(result.track(event.lane), event, waits, at)
+            _ran(result.track(event.lane), event, now, waits)
         else:
-            _happened(result, event, at)
-    for name, event in waits.items():
-        track = result.tracks[name]
-        track.bars.append(_waited(track, event, at(event), result.end))
-    _add_messages(result, events, at)
+            _happened(result, event, now)
+    if waits:
+        result.end *= LONGER
+    for name, (start, event) in waits.items():
+        bar = _waited(result.tracks[name], event, start, result.end)
+        bar.open = True
+        result.tracks[name].bars.append(bar)
+    for bar in (bar for track in result.tracks.values() for bar in track.bars):
+        if bar.sort == "held" and bar.label.startswith(tuple(result.tracks)):
+            bar.sort = "join"  # what it waits for are tasks
+    result.arrows.extend(_messages(events, places))
     return result
 
 
-def _ran(track: Track, event: Event, waits: dict[str, Event], at: Callable[[Event], float]) -> None:
-    now = at(event)
+def _ranks(events: Sequence[Event]) -> list[float]:
+    """Places for a world in which no time passes: the uninterrupted runs, counted."""
+    places: list[float] = []
+    run: tuple[int, str] | None = None
+    rank = -1.0
+    for event in events:
+        if event.kind in OWN and (event.step, event.lane) != run:
+            run, rank = (event.step, event.lane), rank + 1
+        places.append(max(rank, 0.0))
+    return places
+
+
+def _ran(track: Track, event: Event, now: float, waits: dict[str, tuple[float, Event]]) -> None:
     if track.begin is None:
         track.begin = now
-    waited = waits.pop(track.name, None)
-    if waited is not None and now > at(waited):
-        track.bars.append(_waited(track, waited, at(waited), now))
-    running = track.bars[-1] if track.bars and track.bars[-1].sort == "run" else None
-    if waited is None and track.steps and now > track.steps[-1]:
-        if running is not None and running.end == track.steps[-1]:
-            running.end = now
-        else:  # time went by although it did not wait: it blocked
-            track.bars.append(Bar(track.steps[-1], now, "run"))
+    start, waited = waits.pop(track.name, (now, None))
+    if waited is not None and now > start:
+        track.bars.append(_waited(track, waited, start, now))
+    elif track.step == event.step and now > track.steps[-1]:
+        _block(track, now)  # time went by although it did not wait
     if not track.steps or track.steps[-1] != now:
         track.steps.append(now)
+    track.step = event.step
     if event.kind == "line":
         track.line = event.text
     elif event.kind == "wait":
-        waits[track.name] = event
+        waits[track.name] = now, event
     elif event.kind == "raise":
         track.crosses.append((now, event.text))
     if event.kind in ("end", "raise"):
         track.end = now
 
 
+def _block(track: Track, now: float) -> None:
+    before = track.bars[-1] if track.bars else None
+    if before is not None and before.sort == "run" and before.end == track.steps[-1]:
+        before.end = now
+    else:
+        track.bars.append(Bar(track.steps[-1], now, "run"))
+
+
 def _waited(track: Track, event: Event, start: float, end: float) -> Bar:
-    words = [event.key, *event.text.split(maxsplit=3)]
-    held = any(word in HELD for word in words)
-    joined = event.key in JOINED or any(word in JOINED for word in words[1:2])
-    if held or joined:
-        return Bar(start, end, "held" if held else "join", event.text)
-    awaited = track.line.partition("await ")[2]  # says more than the sleep inside it
-    said = awaited if awaited and "sleep(" not in awaited else event.text
-    return Bar(start, end, "time", said)
+    label = event.text
+    if label.startswith("a future"):  # `async for message in inbox:` waits for the inbox
+        source = track.line.partition("async for ")[2].partition(" in ")[2]
+        label = source.rstrip(": ") or label
+    sort = "join" if event.key in ("wait", "group") else "time" if event.timed else "held"
+    return Bar(start, end, sort, label)
 
 
-def _happened(result: Chart, event: Event, at: Callable[[Event], float]) -> None:
-    now = at(event)
+def _happened(result: Chart, event: Event, now: float) -> None:
     if event.kind == "spawn":
         child = result.track(event.text)
         if child.begin is None:
@@ -146,22 +163,22 @@ def _happened(result: Chart, event: Event, at: Callable[[Event], float]) -> None
         result.marks.append(Mark(now, event.lane or None, event.kind, event.text))
 
 
-def _add_messages(result: Chart, events: Sequence[Event], at: Callable[[Event], float]) -> None:
-    """Pair what was sent with what arrived; a message is received by whoever runs next at once."""
-    sent = {event.key: event for event in events if event.kind == "send" and event.key}
-    for position, event in enumerate(events):
-        origin = sent.get(event.key) if event.kind == "deliver" else None
-        if origin is None:
-            continue
-        target = event.lane or _receiver(events, position)
-        arrow = Arrow(at(origin), origin.lane or None, at(event), target, "message", origin.text)
-        result.arrows.append(arrow)
+def _messages(events: Sequence[Event], places: Sequence[float]) -> Iterator[Arrow]:
+    """Pair what was sent with what arrived."""
+    sent: dict[str, tuple[float, Event]] = {}
+    for position, (event, now) in enumerate(zip(events, places, strict=True)):
+        if event.kind == "send" and event.key:
+            sent[event.key] = now, event
+        elif event.kind == "deliver" and event.key in sent:
+            start, origin = sent[event.key]
+            target = event.lane or _receiver(events, position)
+            yield Arrow(start, origin.lane or None, now, target, "message", origin.text)
 
 
 def _receiver(events: Sequence[Event], position: int) -> str | None:
-    """The task that wakes up because of a delivery: the next to run at the same moment."""
+    """Whom a delivery woke: the next task to run at the same moment."""
     time = events[position].time
-    for event in events[position + 1 :]:
+    for event in islice(events, position + 1, None):
         if event.time > time:
             break
         if event.kind in OWN and event.lane:
