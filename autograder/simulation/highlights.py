@@ -47,7 +47,7 @@ def worth(story: Sequence[Row], gap: Gap | None) -> list[float]:
         for position, row in enumerate(story):
             values[position] *= 0.5 if row.event.kind == "line" else 1.0
         for position in gap.rows:
-            values[position] = IN_THE_GAP
+            values[position] = IN_THE_GAP * (2 if position in gap.core else 1)
     return values
 
 
@@ -80,14 +80,14 @@ def _line_worth(story: Sequence[Row], position: int, shared: set[str]) -> float:
 
 
 def _discount_repeats(story: Sequence[Row], values: list[float]) -> None:
-    """Of a line that a task runs many times, the first and the last two say it all."""
+    """Of a line that a task runs many times, the first two and the last two say it all."""
     times: dict[tuple[str, str | None, int | None], list[int]] = {}
     for position, row in enumerate(story):
         if row.event.kind == "line":
             place = (row.lane, row.event.file, row.event.line)
             times.setdefault(place, []).append(position)
     for positions in times.values():
-        for position in positions[1:-2]:
+        for position in positions[2:-2]:
             values[position] *= 0.2
 
 

@@ -128,12 +128,13 @@ def _stuck(lanes: Iterable[_Lane], found: Sequence[Row], block: int) -> Iterator
 class Gap:
     """One task looked at `name`, waited and acted, and another changed it in between.
 
-    `rows` are positions in the list of rows, in order; `lanes` begins with the one who acted on
-    what it had seen.
+    `rows` are positions in the list of rows, in order; `core` are those without which it could
+    not be told. `lanes` begins with the one who acted on what it had seen.
     """
 
     name: str
     rows: tuple[int, ...]
+    core: frozenset[int]
     lanes: tuple[str, ...]
 
 
@@ -209,8 +210,9 @@ def _gap(
     writers: tuple[str, ...],
 ) -> Gap:
     before, after = visits[start], visits[end]
-    shown = {before.reads[-1], after.writes[0]}
-    blocks = {before.block}
+    overwritten = [visit.writes[-1] for visit in visits[start + 1 : end] if visit.writes]
+    core = frozenset((before.reads[-1], overwritten[-1], after.writes[0]))
+    shown, blocks = set(core), {before.block}
     for visit in [*_last_looks(visits[:start], writers), *visits[start + 1 : end]]:
         if visit.lane in writers:
             shown.update(visit.reads + visit.writes)
@@ -218,7 +220,7 @@ def _gap(
     for position in range(min(shown), max(shown)):
         if story[position].suspends and story[position].block in blocks:
             shown.add(position)  # the await: where the others were let in
-    return Gap(name, tuple(sorted(shown)), (before.lane, *writers))
+    return Gap(name, tuple(sorted(shown)), core, (before.lane, *writers))
 
 
 def _last_looks(visits: Sequence[_Visit], lanes: tuple[str, ...]) -> Iterator[_Visit]:

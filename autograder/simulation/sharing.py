@@ -36,6 +36,14 @@ class Touch:
 NOTHING = Touch()
 
 
+def source_lines(file: str) -> list[str]:
+    """The lines of a file, or none if it cannot be read."""
+    try:
+        return linecache.getlines(file)
+    except (OSError, SyntaxError, ValueError):  # the last: a name that no file can have
+        return []
+
+
 def touches(file: str | None, line: int | None) -> Touch:
     """What `line` (1-based) of `file` touches; nothing if the file cannot be read or parsed."""
     return _read(file).lines.get(line or 0, NOTHING)
@@ -47,7 +55,7 @@ def function_at(file: str | None, line: int | None) -> tuple[str, int]:
 
 
 def _read(file: str | None) -> _Reader:
-    return _of_source("".join(linecache.getlines(file)) if file else "")
+    return _of_source("".join(source_lines(file)) if file else "")
 
 
 @lru_cache(maxsize=8)

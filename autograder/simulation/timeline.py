@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from .events import Event
 from .highlights import A_LEAP, BESIDE_A_GAP, choose, lanes, worth
 from .interleaving import Row, clearest_gap, rows
 from .printable import Printer, columns, plural, seconds
+from .sharing import source_lines
 
 GUTTER = "   "  # between columns
 DEEPEST = 12  # spaces of indentation kept
@@ -227,7 +227,7 @@ def _indents(told: Sequence[Row]) -> dict[tuple[str | None, int | None], int]:
     for row in told:
         event = row.event
         if event.kind == "line" and event.file and event.line:
-            source = linecache.getline(event.file, event.line)
+            source = "".join(source_lines(event.file)[event.line - 1 : event.line])
             if source.strip() == event.text:
                 space = source[: len(source) - len(source.lstrip())].expandtabs()
                 depths[event.file, event.line] = len(space)
