@@ -1,0 +1,1 @@
+"""What each command does; `autograder.course.app` only wires them up."""

@@ -1,0 +1,107 @@
+"""How the command writes: colours in a terminal, plain text in a pipe, any encoding survived."""
+
+import os
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderResult
+
+SYMBOLS = {"done": "●", "begun": "◐", "open": "○", "yes": "✓", "no": "✗", "dot": "·", "arrow": "→"}
+PLAIN = {"done": "#", "begun": "+", "open": ".", "yes": "ok", "no": "no", "dot": "-", "arrow": "->"}
+
+
+def survive_any_encoding() -> None:
+    """Let a stream that cannot write a letter write "?" for it instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError, OSError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+def can_write(text: str, stream: IO[str] | None = None) -> bool:
+    """Whether the stream (by default the standard output) can write these letters."""
+    encoding = getattr(stream or sys.stdout, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def symbol(name: str) -> str:
+    """Return a sign such as "done", in plain ASCII where nothing else can be written."""
+    return (SYMBOLS if can_write("".join(SYMBOLS.values())) else PLAIN)[name]
+
+
+def console(*, error: bool = False) -> "Console":
+    """Return a Rich console that adds nothing of its own: no highlighting, emoji or markup."""
+    from rich.console import Console
+
+    return Console(stderr=error, highlight=False, emoji=False, markup=False, soft_wrap=True)
+
+
+def say(text: str = "", style: str | None = None) -> None:
+    """Write one piece of text to the standard output."""
+    if style is None or not sys.stdout.isatty():
+        print(text, flush=True)
+    else:
+        console().print(text, style=style)
+
+
+def markdown(text: str) -> None:
+    """Write Markdown: rendered in a terminal, as it is in a pipe."""
+    if not sys.stdout.isatty():
+        print(text, flush=True)
+        return
+    from rich.markdown import Heading, Markdown
+
+    class Plain(Heading):
+        """A heading without a frame, at the left."""
+
+        def __rich_console__(self, console: "Console", options: object) -> "RenderResult":
+            self.text.justify = "left"
+            yield self.text
+
+    class Lesson(Markdown):
+        """Markdown with plain headings."""
+
+        elements = Markdown.elements | {"heading_open": Plain}
+
+    out = console()
+    out.print(Lesson(text, code_theme="ansi_dark"), width=min(out.width, 88))
+
+
+def width() -> int:
+    """Columns to write in, between 40 and 100."""
+    return max(40, min(100, shutil.get_terminal_size((80, 24)).columns))
+
+
+def both_ends(left: str, right: str) -> str:
+    """Return one line with `left` and `right` at its ends, or two lines if they do not fit."""
+    gap = width() - len(left) - len(right)
+    return f"{left}{' ' * gap}{right}" if gap > 1 else f"{left}\n  {right}"
+
+
+def activation() -> str | None:
+    """Return the command that makes `course` work in this terminal, or None if it does already.
+
+    `make learn` calls the command in a terminal in which the virtual environment is not active.
+    """
+    folder = Path(sys.executable).parent  # not resolved: in a virtual environment it is a link
+    found = shutil.which("course")
+    if (found and Path(found).parent == folder) or sys.prefix == sys.base_prefix:
+        return None
+    if os.name == "nt":
+        return _from_here(folder / "Activate.ps1")
+    script = "activate.fish" if os.environ.get("SHELL", "").endswith("fish") else "activate"
+    return f"source {_from_here(folder / script)}"
+
+
+def _from_here(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
