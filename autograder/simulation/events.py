@@ -21,16 +21,18 @@ KINDS: Final = {
     "clock": "what made time move on",
 }
 
+SELF_ENDING: Final = ("sleep", "call", "stream", "thread")
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened in a world.
 
     `time` is in virtual seconds since the world began. `step` counts the callbacks the loop has
-    run: events of one step happened without anybody else in between. `file` and `line` say where
-    in the watched code, if anywhere. `key` pairs a 'send' with what became of it; of a 'wait' it
-    is the sort: "sleep", "call", "stream" (these end by themselves), "lock", "semaphore", "event",
-    "condition", "queue", "barrier", "task", "wait", "group" (these end when another task acts).
+    run: events of one task and one step happened without anybody else in between. `file` and
+    `line` say where in the watched code, if anywhere. `key` pairs a 'send' with what became of
+    it; of a 'wait' it is the sort: one of SELF_ENDING, or "lock", "semaphore", "event",
+    "condition", "queue", "barrier", "task", "wait", "group", which end when another task acts.
     """
 
     time: float
@@ -45,4 +47,4 @@ class Event:
     @property
     def timed(self) -> bool:
         """Of a 'wait': it ends by itself, no other task has to do anything."""
-        return (self.key or self.text.partition("(")[0]) in ("sleep", "call", "stream")
+        return (self.key or self.text.partition("(")[0]) in SELF_ENDING

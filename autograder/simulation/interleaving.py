@@ -212,15 +212,27 @@ def _gap(
     before, after = visits[start], visits[end]
     overwritten = [visit.writes[-1] for visit in visits[start + 1 : end] if visit.writes]
     core = frozenset((before.reads[-1], overwritten[-1], after.writes[0]))
-    shown, blocks = set(core), {before.block}
+    shown, blocks = {*core, *before.reads}, {before.block}
     for visit in [*_last_looks(visits[:start], writers), *visits[start + 1 : end]]:
         if visit.lane in writers:
-            shown.update(visit.reads + visit.writes)
+            touched = visit.reads + visit.writes
+            shown.update(place for place in touched if place <= overwritten[-1])
             blocks.add(visit.block)
     for position in range(min(shown), max(shown)):
         if story[position].suspends and story[position].block in blocks:
             shown.add(position)  # the await: where the others were let in
+    shown.update(_first_half(story, position) for position in core if story[position].resumed)
     return Gap(name, tuple(sorted(shown)), core, (before.lane, *writers))
+
+
+def _first_half(story: Sequence[Row], position: int) -> int:
+    """Where the line that goes on at `position` began."""
+    told = story[position].event
+    for earlier in range(position - 1, -1, -1):
+        event = story[earlier].event
+        if (event.lane, event.file, event.line) == (told.lane, told.file, told.line):
+            return earlier
+    return position
 
 
 def _last_looks(visits: Sequence[_Visit], lanes: tuple[str, ...]) -> Iterator[_Visit]:

@@ -113,8 +113,11 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        self._note(node, read=isinstance(node.ctx, ast.Load))
-        self.generic_visit(node)
+        read = isinstance(node.ctx, ast.Load)
+        self._note(node, read=read)
+        self.visit(node.slice)
+        if read or not isinstance(node.value, ast.Name):
+            self.visit(node.value)  # `cache[key] = x` does not look at what the cache holds
 
     def visit_Call(self, node: ast.Call) -> None:
         if isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:

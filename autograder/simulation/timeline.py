@@ -155,7 +155,7 @@ class _Page:
 
     def _footer(self, others: Sequence[str]) -> str:
         """Whose line numbers these are, and which tasks have no column."""
-        parts = [f"lines of {PurePath(self.home).name}"] if self.home else []
+        parts = [f"lines of {_place(self.home)}"] if self.home else []
         if others:
             more = f" and {len(others) - 3} more" if len(others) > 3 else ""
             parts.append(f"not shown: {', '.join(others[:3])}{more}")
@@ -211,8 +211,15 @@ class _Page:
         if event.kind == "cancel" and not text:
             return self.printer.say("↯ is cancelled")
         if event.file and event.file != self.home and event.kind == "line":
-            text = f"{PurePath(event.file).name}: {text}"
+            text = f"{_place(event.file)}: {text}"
         return self.printer.say(SAYS.get(event.kind, "{}").format(text))
+
+
+def _place(file: str) -> str:
+    """What a reader calls a file. Cells of notebooks live in files of passing names."""
+    if "ipykernel_" in file or file.startswith("<ipython-input"):
+        return "this cell"
+    return PurePath(file).name
 
 
 def _commonest(files: Iterable[str | None]) -> str | None:

@@ -65,6 +65,7 @@ _KNOWN: dict[CodeType, tuple[str, Callable[[FrameType], str]]] = {
     asyncio.Queue.put.__code__: ("queue", _fixed("room in a queue")),
     asyncio.Queue.join.__code__: ("queue", _fixed("a queue to be finished")),
     asyncio.Barrier.wait.__code__: ("barrier", _fixed("the others at a barrier")),
+    asyncio.to_thread.__code__: ("thread", _fixed("a worker thread")),
     asyncio.wait.__code__: ("wait", _fixed("tasks to finish")),
     asyncio.wait_for.__code__: ("wait", _fixed("the result, with a time limit")),
     asyncio.TaskGroup.__aexit__.__code__: ("group", _fixed("the tasks of its group")),
@@ -145,7 +146,7 @@ def _named(text: str, kind: str, frame: FrameType | None) -> str:
 
 def expression(frame: FrameType) -> str | None:
     """What a frame's current line waits for, as its source says, with small values filled in."""
-    source = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+    source = linecache.getline(frame.f_code.co_filename, frame.f_lineno).partition("  #")[0].strip()
     found = _WAITABLE.search(source)
     if not found:
         return None

@@ -157,6 +157,31 @@ def test_an_assignment_that_awaits_is_shown_in_two_halves(play: Play) -> None:
     assert "0.200 s 11 ↳ self.stock += await self.order()" in rows
 
 
+def test_a_cache_that_is_filled_twice_shows_both_looks(tmp_path: Path) -> None:
+    """`cache[key] = await fetch()` does not look at the cache: the `if` before it does."""
+    file = tmp_path / "cached.py"
+    file.write_text("CACHE = {}\nasync def f(key):\n    if key not in CACHE:\n"
+                    "        CACHE[key] = await fetch()\n    return CACHE[key]\n")  # fmt: skip
+    lines = ["", *(line.strip() for line in file.read_text().splitlines())]
+    scenes = [(0.0, "ada", 3), (0.0, "ada", 4), (0.1, "bob", 3), (0.1, "bob", 4)]
+    scenes += [(0.2, "bob", 5), (0.3, "ada", 5)]
+    events = []
+    for step, (time, lane, line) in enumerate(scenes):
+        events.append(Event(time, step // 2 * 2, lane, "line", lines[line], str(file), line))
+        if line == 4:
+            events.append(Event(time, step // 2 * 2, lane, "wait", "fetch()", key="call"))
+    assert [row.replace(" ·", "").replace("· ", "") for row in squeezed(Timeline(events).text())][
+        1:7
+    ] == [
+        "0.000 s 3 if key not in CACHE:",
+        "4 CACHE[key] = await fetch()",
+        "0.100 s 3 if key not in CACHE:",
+        "4 CACHE[key] = await fetch()",
+        "0.200 s 4 ↳ CACHE[key] = await fetch()",
+        "0.300 s 4 ↳ CACHE[key] = await fetch()",
+    ]
+
+
 def test_a_dot_marks_a_task_that_waits(play: Play) -> None:
     """A task has a dot between its first and its last row, and nothing before and after."""
     rows = Timeline(race(play)).text().splitlines()
@@ -296,6 +321,12 @@ def test_source_that_cannot_be_read_is_no_trouble(tmp_path: Path) -> None:
     broken.write_bytes(b"def f(:\n\xff\x00")
     for file in (str(broken), str(tmp_path / "missing.py"), "<string>", None):
         assert "x = 1" in Timeline([Event(0.0, 1, "ada", "line", "x = 1", file, 1)]).text()
+
+
+def test_lines_of_a_notebook_are_of_this_cell() -> None:
+    """The passing file name of a notebook's cell is not printed."""
+    event = Event(0.0, 1, "ada", "line", "x = 1", "/tmp/ipykernel_7/123.py", 1)
+    assert squeezed(Timeline([event]).text())[-1] == "lines of this cell"
 
 
 def test_data_survives_json(play: Play) -> None:
