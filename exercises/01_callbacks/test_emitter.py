@@ -1,0 +1,339 @@
+"""Grades emitter.py."""
+
+from functools import partial
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.grading.callback_loop import CallbackLoop
+
+CHANGED = ("changed size during iteration", "mutated during iteration")
+
+
+class HandlerFailed(Exception):
+    """What a failing handler raises."""
+
+
+class Scene:
+    """A loop, an emitter on it, and a diary in which handlers note that they were called."""
+
+    def __init__(self, submission):
+        self.loop = CallbackLoop()
+        self.emitter = submission.Emitter(self.loop.call_soon)
+        self.calls = []
+
+    def handler(self, name, *then):
+        """A handler that notes its name, and then does `then`."""
+
+        def handler(*args):
+            self.calls.append(name)
+            for act in then:
+                act()
+
+        return handler
+
+    def failing(self, name, error):
+        """A handler that notes its name and raises."""
+
+        def handler(*args):
+            self.calls.append(name)
+            raise error
+
+        return handler
+
+    def emit(self, event="news", *args):
+        """Emit; if the walk over the handlers breaks because they changed, say which mistake."""
+        try:
+            self.emitter.emit(event, *args)
+        except RuntimeError as error:
+            broke = any(text in str(error) for text in CHANGED)
+            assert not broke, mistake(  # noqa: PT017
+                "set-changed-during-iteration",
+                f"A handler changed the handlers while emit was walking over them: {error}.",
+            )
+            raise
+
+
+@pytest.mark.points(2)
+def test_handlers_are_called_in_the_order_they_were_added(submission):
+    """All handlers of an event are called with its arguments, in order, before emit returns."""
+    scene = Scene(submission)
+    for name in ("bar", "log", "mail"):
+        scene.emitter.on("progress", lambda *args, name=name: scene.calls.append((name, args)))
+    scene.emit("progress", 40, "kB")
+    assert scene.calls, "when emit returned, no handler had been called"
+    expected = [(name, (40, "kB")) for name in ("bar", "log", "mail")]
+    assert scene.calls == expected, f"handlers were called so: {scene.calls}; expected {expected}"
+    scene.emit("progress")
+    expected += [(name, ()) for name in ("bar", "log", "mail")]
+    assert scene.calls == expected, f"emitted again, without arguments: {scene.calls[3:]}"
+
+
+@pytest.mark.points(1)
+def test_only_the_events_own_handlers_are_called(submission):
+    """Handlers of other events and of other emitters are not called; no handlers is no error."""
+    scene = Scene(submission)
+    other = submission.Emitter(scene.loop.call_soon)
+    scene.emit("done")
+    scene.emitter.on("done", scene.handler("done"))
+    scene.emitter.once("progress", scene.handler("progress"))
+    other.on("done", scene.handler("another emitter's"))
+    scene.emit("done")
+    assert scene.calls == ["done"], f"one emitter said 'done'; called were: {scene.calls}"
+
+
+@pytest.mark.points(1)
+def test_off_takes_a_handler_away(submission):
+    """A handler that was taken away is not called; taking away what is not there is no error."""
+    scene = Scene(submission)
+    first, second = scene.handler("first"), scene.handler("second")
+    scene.emitter.off("news", first)
+    scene.emitter.on("news", first)
+    scene.emitter.on("news", second)
+    scene.emitter.off("news", first)
+    scene.emitter.off("news", first)
+    scene.emitter.off("sports", second)
+    scene.emit()
+    assert scene.calls == ["second"], f"only second was left; called were: {scene.calls}"
+
+
+@pytest.mark.points(1)
+def test_a_handler_added_twice_is_called_twice(submission):
+    """A handler that was added twice is called twice, and off takes one of the two away."""
+    scene = Scene(submission)
+    handler = scene.handler("handler")
+    scene.emitter.on("news", handler)
+    scene.emitter.on("news", handler)
+    scene.emit()
+    assert len(scene.calls) == 2, f"added twice, the handler was called {len(scene.calls)} times"
+    scene.emitter.off("news", handler)
+    scene.emit()
+    assert len(scene.calls) == 3, (
+        f"added twice and taken away once, it was called {len(scene.calls) - 2} times"
+    )
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("`self.show is self.show` is False: each time you write it, it is made anew.")
+def test_off_knows_a_method_again(submission):
+    """off finds a method of an object, although self.method is a new object each time."""
+
+    class Bar:
+        def __init__(self):
+            self.shown = 0
+
+        def show(self):
+            self.shown += 1
+
+    for add in ("on", "once"):
+        scene, mine, other = Scene(submission), Bar(), Bar()
+        getattr(scene.emitter, add)("news", other.show)
+        getattr(scene.emitter, add)("news", mine.show)
+        scene.emitter.off("news", mine.show)
+        scene.emit()
+        assert mine.shown == 0, f"{add}(bar.show), off(bar.show): it was called all the same"
+        assert other.shown == 1, "off(bar.show) took away the show of another bar"
+
+
+@pytest.mark.points(1)
+def test_once_is_called_once(submission):
+    """A once-handler is called by the first emit and by no other, and may add itself again."""
+    scene = Scene(submission)
+    scene.emitter.on("news", scene.handler("always"))
+    scene.emitter.once("news", scene.handler("once"))
+    scene.emit()
+    assert sorted(scene.calls) == ["always", "once"], f"the first emit called {scene.calls}"
+    scene.emit()
+    assert scene.calls.count("once") == 1, mistake(
+        "fires-twice", "A handler that was added with once was called by the second emit too."
+    )
+    again = []
+
+    def add_again():
+        again.append(len(again))
+        scene.emitter.once("more", add_again)
+
+    scene.emitter.once("more", add_again)
+    for _ in range(3):
+        scene.emit("more")
+    assert len(again) == 3, (
+        "a once-handler that calls once for itself again was to be called by each of 3 emits, "
+        f"and was called {len(again)} times"
+    )
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("When does your once-handler leave the list: before it is called, or after?")
+def test_once_is_called_once_even_if_it_emits(submission):
+    """A once-handler that emits the event again is not called a second time."""
+    scene = Scene(submission)
+
+    def emit_again():
+        if len(scene.calls) < 5:
+            scene.emit()
+
+    scene.emitter.once("news", scene.handler("once", emit_again))
+    scene.emit()
+    assert scene.calls, "the once-handler was not called"
+    assert len(scene.calls) == 1, mistake(
+        "fires-twice",
+        f"A handler that was added with once emits the event again: it was called "
+        f"{len(scene.calls)} times.",
+    )
+
+
+@pytest.mark.points(2)
+def test_once_is_called_once_even_if_another_handler_emits(submission):
+    """If a handler before it emits again, the once-handler is called by one of the two emits."""
+    scene = Scene(submission)
+
+    def emit_again():
+        if scene.calls.count("first") < 3:
+            scene.emit()
+
+    scene.emitter.on("news", scene.handler("first", emit_again))
+    scene.emitter.once("news", scene.handler("once"))
+    scene.emit()
+    times = scene.calls.count("once")
+    assert times, f"the once-handler was not called: {scene.calls}"
+    assert times == 1, mistake(
+        "fires-twice",
+        "The handler before it emitted the event again, so that several emits were under way: "
+        f"the once-handler was called by {times} of them.",
+    )
+
+
+@pytest.mark.points(1)
+def test_off_takes_a_once_handler_away(submission):
+    """A handler that was added with once can be taken away with off before it is called."""
+    scene = Scene(submission)
+    once, always = scene.handler("once"), scene.handler("always")
+    scene.emitter.once("news", once)
+    scene.emitter.on("news", always)
+    scene.emitter.off("news", once)
+    scene.emit()
+    assert scene.calls == ["always"], f"once was taken away; called were: {scene.calls}"
+
+
+@pytest.mark.points(2)
+def test_a_handler_takes_itself_away(submission):
+    """A handler that takes itself away while it is called costs no other handler its turn."""
+    scene = Scene(submission)
+    middle = scene.handler("middle", lambda: scene.emitter.off("news", middle))
+    scene.emitter.on("news", scene.handler("first"))
+    scene.emitter.on("news", middle)
+    scene.emitter.once("news", scene.handler("once"))
+    scene.emitter.on("news", scene.handler("next"))
+    scene.emitter.on("news", scene.handler("last"))
+    scene.emit()
+    skipped = [name for name in ("once", "next", "last") if name not in scene.calls]
+    # A walk that skips goes on behind the gap; only such a walk is accused by name.
+    a_walk_that_skips = scene.calls[:2] == ["first", "middle"] and len(skipped) == 1
+    assert not a_walk_that_skips, mistake(
+        "set-changed-during-iteration",
+        f"middle took itself away while it was called, and {', '.join(skipped)} lost its turn.",
+    )
+    expected = ["first", "middle", "once", "next", "last"]
+    assert scene.calls == expected, f"called were {scene.calls}, expected {expected}"
+    scene.emit()
+    expected += ["first", "next", "last"]
+    assert scene.calls == expected, f"the second emit called {scene.calls[5:]}"
+
+
+@pytest.mark.points(1)
+def test_a_handler_added_meanwhile_waits(submission):
+    """A handler that is added while an emit is under way is called by the next emit."""
+    for add in ("on", "once"):
+        scene = Scene(submission)
+        late = scene.handler("late")
+        scene.emitter.once(
+            "news", scene.handler("first", partial(getattr(scene.emitter, add), "news", late))
+        )
+        scene.emitter.on("news", scene.handler("second"))
+        scene.emit()
+        assert "late" not in scene.calls, mistake(
+            "set-changed-during-iteration",
+            f"A handler added another one with {add}, and the emit that was under way called it.",
+        )
+        assert scene.calls == ["first", "second"], f"called were: {scene.calls}"
+        scene.emit()
+        assert scene.calls[2:] == ["second", "late"], f"the next emit called {scene.calls[2:]}"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("The walk goes over a copy, which does not know who has been taken away since.")
+def test_a_handler_taken_away_before_its_turn_is_not_called(submission):
+    """A handler that another one takes away during an emit is not called any more."""
+    for add in ("on", "once"):
+        scene = Scene(submission)
+        later = scene.handler("later")
+        scene.emitter.on("news", scene.handler("first", partial(scene.emitter.off, "news", later)))
+        getattr(scene.emitter, add)("news", later)
+        scene.emitter.on("news", scene.handler("last"))
+        scene.emit()
+        assert "later" not in scene.calls, (
+            f"first took later away (it was added with {add}); after that, later was called"
+        )
+        assert scene.calls == ["first", "last"], f"called were: {scene.calls}"
+
+
+@pytest.mark.points(2)
+def test_a_handler_that_raises_stops_nobody(submission):
+    """If a handler raises, the handlers after it are called, and emit returns as always."""
+    scene = Scene(submission)
+    error = HandlerFailed("the disk is full")
+    scene.emitter.on("news", scene.handler("first"))
+    scene.emitter.on("news", scene.failing("second", error))
+    scene.emitter.on("news", scene.handler("third"))
+    raised = None
+    try:
+        scene.emit()
+    except HandlerFailed as caught:
+        raised = caught
+    assert scene.calls[:2] == ["first", "second"], f"called were: {scene.calls}"
+    assert scene.calls != ["first", "second"], mistake(
+        "one-handler-stops-all", "The second handler raised, and the third was never called."
+    )
+    assert scene.calls == ["first", "second", "third"], f"called were: {scene.calls}"
+    assert raised is None, f"all handlers were called, but then emit raised {raised!r}"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint(
+    "`except … as error` forgets `error` at its end: hand it on, for later it is gone."
+)
+def test_an_error_goes_to_the_loop(submission):
+    """What a handler raises is raised by a callback of the loop, the same object, once."""
+    scene = Scene(submission)
+    errors = [HandlerFailed("first"), HandlerFailed("second")]
+    for error in errors:
+        scene.emitter.on("news", scene.failing(str(error), error))
+    scene.emitter.on("news", scene.handler("third"))
+    scene.emit()
+    assert scene.calls == ["first", "second", "third"], f"called were: {scene.calls}"
+    scene.loop.run()
+    reported = [scene.loop.take(error) for error in errors]
+    scene.loop.raise_unexpected()
+    assert reported == [1, 1], (
+        "two handlers raised; the loop was told of the first one's error "
+        f"{reported[0]} times, and of the second one's {reported[1]} times"
+    )
+
+
+@pytest.mark.points(1)
+def test_once_is_called_once_even_if_it_raises(submission):
+    """A once-handler that raises has had its call, and its error goes to the loop."""
+    scene = Scene(submission)
+    error = HandlerFailed("once is enough")
+    scene.emitter.once("news", scene.failing("once", error))
+    scene.emit()
+    scene.emit()
+    assert scene.calls, "the once-handler was not called"
+    assert len(scene.calls) == 1, mistake(
+        "fires-twice",
+        "A handler that was added with once raised, and was called by the second emit again.",
+    )
+    scene.loop.run()
+    reported = scene.loop.take(error)
+    scene.loop.raise_unexpected()
+    assert reported == 1, f"the loop was told of its error {reported} times"
