@@ -1,0 +1,70 @@
+# Every target ends in a line that you could type yourself. `make help` lists them.
+
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SORRY = echo "The packages could not be installed; the lines above say why. The course is tested on \
+	Python 3.11, 3.12 and 3.13: with a newer one, try make PYTHON=python3.13"
+
+.PHONY: setup help learn test quick lint live bench notebooks clean
+
+setup: $(VENV)/.base
+	@echo 'Ready. Now type:  . $(BIN)/activate  and then:  course next'
+
+help:
+	@echo 'make             make .venv, the Python environment of the course'
+	@echo 'make learn       grade the first exercise that is not solved, and say what to do next'
+	@echo 'make test        run the tests of the course: its own, solutions, lessons, notebooks'
+	@echo 'make quick       the tests that take seconds'
+	@echo 'make lint        check style and types'
+	@echo 'make live        run the tests that use real time, sockets and servers'
+	@echo 'make bench       measure how fast the simulated world is'
+	@echo 'make notebooks   open the notebooks in Jupyter'
+	@echo 'make clean       remove .venv and what the tools left behind'
+
+learn: $(VENV)/.base
+	@$(BIN)/course next
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n 2
+	$(BIN)/pytest --nbval notebooks
+
+quick: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -m "not slow"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+live: $(VENV)/.dev
+	$(BIN)/pytest --live -m live tests exercises --submission solutions
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+notebooks: $(VENV)/.notebooks
+	$(BIN)/jupyter lab notebooks
+
+clean:
+	rm -rf $(VENV) .venvs .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+
+# The environment: made once, and brought up to date whenever pyproject.toml changes.
+$(BIN)/python:
+	@python=$$(tools/find-python $(PYTHON)) && \
+		echo "Making $(VENV) with $$($$python --version): once, in less than a minute." && \
+		$$python -m venv --clear $(VENV)
+
+$(VENV)/.base: pyproject.toml | $(BIN)/python
+	@$(PIP) --editable . || { $(SORRY); exit 1; }
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "Installing what the tests of the course need into $(VENV)."
+	@$(PIP) --editable '.[dev]' || { $(SORRY); exit 1; }
+	@touch $(VENV)/.base $@
+
+$(VENV)/.notebooks: pyproject.toml | $(BIN)/python
+	@echo "Installing Jupyter into $(VENV)."
+	@$(PIP) --editable '.[notebooks]' || { $(SORRY); exit 1; }
+	@touch $(VENV)/.base $@

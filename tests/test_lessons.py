@@ -1,0 +1,119 @@
+"""The snippets of the lessons run as printed, and print what the lesson says they print.
+
+A lesson's ```` ```python ```` blocks run in order, in one namespace and one simulated world, so a
+snippet may await and sleep. A block marked ``python no-run`` is only for reading. A ```` ```text ````
+block right after a snippet is its output; ``...`` in it stands for anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import doctest
+import inspect
+import io
+import re
+import sys
+import types
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from autograder.simulation import run_world
+
+LESSONS = sorted(Path(__file__).resolve().parent.parent.glob("lessons/*.md"))
+FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+PROSE_BETWEEN = 1  # lines that may stand between a snippet and its output ("It prints:")
+
+
+@dataclass
+class Snippet:
+    """A block of Python in a lesson: ``line`` is where its first line stands, from 1."""
+
+    source: str
+    line: int
+    printed: str | None = None
+
+
+def snippets_of(text: str) -> list[Snippet]:
+    """The snippets of a lesson that are to run, each with the output shown for it, if any."""
+    found: list[Snippet] = []
+    awaiting, end = None, 0
+    for fence in FENCE.finditer(text):
+        kind = fence["info"].strip()
+        between = text[end : fence.start()].strip().splitlines()
+        if kind == "python":
+            awaiting = Snippet(fence["body"], text.count("\n", 0, fence.start("body")) + 1)
+            found.append(awaiting)
+        elif kind == "text" and awaiting is not None and len(between) <= PROSE_BETWEEN:
+            awaiting.printed = fence["body"]
+            awaiting = None
+        else:
+            awaiting = None
+        end = fence.end()
+    return found
+
+
+class AwaitInsteadOfRun(ast.NodeTransformer):
+    """Turns ``asyncio.run(main())`` of a script into ``await main()``: a loop runs already."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if ast.unparse(node.func) == "asyncio.run":
+            return ast.copy_location(ast.Await(node.args[0]), node)
+        return node
+
+
+async def run(snippet: Snippet, filename: str, namespace: dict[str, object]) -> str:
+    """Run a snippet; what it printed."""
+    tree = AwaitInsteadOfRun().visit(ast.parse(snippet.source, filename))
+    ast.increment_lineno(tree, snippet.line - 1)
+    code = compile(tree, filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        pending = eval(code, namespace)
+        if inspect.iscoroutine(pending):
+            await pending
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
+def test_snippets_run_and_print_what_is_shown(
+    lesson: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = types.ModuleType(f"lesson_{lesson.stem}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(sys, "argv", [lesson.stem])
+
+    async def program(world: object) -> list[tuple[Snippet, str]]:
+        return [
+            (snippet, await run(snippet, str(lesson), vars(module)))
+            for snippet in snippets_of(lesson.read_text(encoding="utf-8"))
+        ]
+
+    outcome = run_world(program)
+    if outcome.error is not None:
+        raise outcome.error
+    check = doctest.OutputChecker().check_output
+    for snippet, printed in outcome.result:
+        shown = snippet.printed
+        assert shown is None or check(shown, printed, doctest.ELLIPSIS), (
+            f"{lesson.name}, line {snippet.line}: the lesson shows\n{shown}\n"
+            f"but the snippet prints\n{printed}"
+        )
+
+
+def test_a_lessons_output_is_compared() -> None:
+    text = "```python\nprint(1)\n```\n\nIt prints:\n\n```text\n2\n```\n\n```python no-run\n1/0\n```\n"
+    assert snippets_of(text) == [Snippet("print(1)\n", 2, "2\n")]
+
+
+def test_text_further_below_is_no_output() -> None:
+    text = "```python\nprint(1)\n```\n\nOne.\n\nTwo.\n\n```text\na drawing\n```\n"
+    assert snippets_of(text) == [Snippet("print(1)\n", 2, None)]
