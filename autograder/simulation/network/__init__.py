@@ -1,0 +1,12 @@
+"""An in-memory TCP network on a world's virtual clock.
+
+Bytes arrive in order and late, windows fill up, connections are refused and reset, hosts stall.
+asyncio's streams and transports, and the libraries built on them, run on it unmodified.
+"""
+
+from __future__ import annotations
+
+from .core import Network
+from .hosts import Host, Link
+
+__all__ = ["Host", "Link", "Network"]

@@ -1,0 +1,407 @@
+"""The network of one world."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import difflib
+import errno
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..problems import Refused
+from .connection import Connection
+from .faults import Faults
+from .hosts import ANY, LOOPBACK, Host, Link, Range, normal, port_number
+from .server import Place, SimulatedServer
+from .sockets import Address
+from .transport import SimulatedTransport
+
+if TYPE_CHECKING:
+    from ..world import World
+
+Factory = Callable[[], asyncio.BaseProtocol]
+
+DEFAULT_HOST = "client"
+_NO_TLS = "The simulated network has no TLS: use plain http://, ws:// and redis:// addresses."
+_ATTEMPTS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+"""Seconds until an attempt to connect is repeated or, the last time, given up (as Linux does)."""
+
+_source: contextvars.ContextVar[str] = contextvars.ContextVar("host", default=DEFAULT_HOST)
+
+
+class Network(Faults):
+    """Hosts that know each other by name, and the connections between them.
+
+    A name is known once it has a `host`, a server that listens on it, or code that runs `at` it.
+    ``127.0.0.1`` and ``localhost`` are the host itself, as anywhere.
+    """
+
+    def __init__(self, world: World, latency: Range = (0.001, 0.050)) -> None:
+        self.world = world
+        self.latency = latency
+        self._loop = world.loop
+        self._hosts: dict[str, Host] = {}
+        self._by_address: dict[str, Host] = {}
+        self._links: dict[frozenset[str], Link] = {}
+        self._connections: dict[Connection, None] = {}
+        self._servers: list[SimulatedServer] = []
+        self._dialled: dict[socket.socket, Connection] = {}
+
+    # -- hosts ----------------------------------------------------------------------------------
+
+    def host(
+        self,
+        name: str,
+        latency: Range | None = None,
+        resolve_delay: float | None = None,
+        *,
+        fragment: float | None = None,
+    ) -> Host:
+        """The host of that name, made if it is new.
+
+        ``latency`` is in seconds, least and most, of one trip to it or from it; between two
+        hosts the slower one counts. ``resolve_delay`` is in seconds. ``fragment`` is the share of
+        writes that arrive in two pieces.
+        """
+        host = self._host(name)
+        if resolve_delay is not None:
+            host.resolve_delay = resolve_delay
+        if latency is not None:
+            host.latency = latency
+        if fragment is not None:
+            host.fragment = fragment
+        self._refresh(self._links_of(host))
+        return host
+
+    @contextmanager
+    def at(self, name: str) -> Iterator[Host]:
+        """Run the block as that host: connections come from it, 127.0.0.1 is it."""
+        token = _source.set(self._host(name).name)
+        try:
+            yield self._host(name)
+        finally:
+            _source.reset(token)
+
+    def connections(self, host: str | None = None) -> list[Connection]:
+        """Connections that are open at one end or both: all of them, or those of one host."""
+        if host is None:
+            return list(self._connections)
+        wanted = self._host(host)
+        return [c for c in self._connections if wanted in c.link.ends]
+
+    def _host(self, name: str) -> Host:
+        name = normal(name)
+        if name in (LOOPBACK, ANY):
+            name = _source.get()
+        host = self._hosts.get(name) or self._by_address.get(name)
+        if host is None:
+            number = len(self._hosts) + 1
+            host = Host(name, f"10.0.{number // 250}.{number % 250}")
+            self._hosts[name] = self._by_address[host.address] = host
+        return host
+
+    def _link(self, one: Host, other: Host) -> Link:
+        ends = frozenset((one.name, other.name))
+        link = self._links.get(ends)
+        if link is None:
+            link = self._links[ends] = Link(one, other, self.latency)
+        return link
+
+    def _links_of(self, host: Host) -> list[Link]:
+        return [link for link in self._links.values() if host in link.ends]
+
+    def _refresh(self, links: list[Link]) -> None:
+        freed = []
+        for link in links:
+            held = link.held
+            link.refresh(self.latency)
+            if held and not link.held:
+                freed.append(link)
+        for connection in list(self._connections) if freed else ():
+            if connection.link in freed:
+                connection.let_go()
+
+    # -- names ----------------------------------------------------------------------------------
+
+    async def _resolve(self, name: Any) -> str:
+        """The address of a name; raises socket.gaierror for one that this world does not know."""
+        name = normal(name)
+        if name in (LOOPBACK, ANY):
+            return LOOPBACK
+        if name in self._by_address:
+            return str(name)
+        host = self._hosts.get(name)
+        await self._wait(host.resolve_delay if host else 0.0)
+        host = host or self._hosts.get(name)
+        if host is None:
+            raise socket.gaierror(socket.EAI_NONAME, self._unknown(name))
+        return host.address
+
+    def _unknown(self, name: str) -> str:
+        close = difflib.get_close_matches(name, self._hosts, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        return f"Name or service not known: this world has no host {name!r}{hint}"
+
+    async def getaddrinfo(
+        self,
+        host: Any,
+        port: Any,
+        *,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[tuple[Any, ...]]:
+        """As ``loop.getaddrinfo``: there is one IPv4 address to a name, for TCP."""
+        number = port_number(port)
+        if host is None and flags & socket.AI_PASSIVE:
+            address = ANY
+        else:
+            address = await self._resolve(LOOPBACK if host is None else host)
+        if family == socket.AF_INET6:
+            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} has no IPv6 address in this world")
+        if type not in (0, socket.SOCK_STREAM):
+            raise Refused("The simulated network has no UDP.")
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, number))]
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
+        """As ``loop.getnameinfo``."""
+        address, port = sockaddr[:2]
+        host = self._by_address.get(address)
+        if flags & socket.NI_NUMERICHOST or host is None:
+            return str(address), str(port)
+        return host.name, str(port)
+
+    async def _wait(self, delay: float) -> None:
+        """Let time pass: on the way nothing of the program runs."""
+        passed: asyncio.Future[None] = self._loop.create_future()
+        timer = self._loop.call_later(delay, _complete, passed)
+        try:
+            await passed
+        finally:
+            timer.cancel()
+
+    # -- clients --------------------------------------------------------------------------------
+
+    async def create_connection(
+        self,
+        protocol_factory: Factory,
+        host: Any = None,
+        port: Any = None,
+        *,
+        ssl: Any = None,
+        sock: Any = None,
+        server_hostname: str | None = None,
+        **options: Any,
+    ) -> tuple[SimulatedTransport, asyncio.BaseProtocol]:
+        """As ``loop.create_connection``. Options that make no difference here are accepted."""
+        if server_hostname is not None and not ssl:
+            raise ValueError("server_hostname is only meaningful with ssl")
+        if sock is not None:
+            if host is not None or port is not None:
+                raise ValueError("host/port and sock can not be specified at the same time")
+            connection = self._adopt(sock)
+        elif host is None and port is None:
+            raise ValueError("host and port was not specified and no sock specified")
+        if ssl:
+            if sock is not None:
+                connection.client.turn_away()
+            raise Refused(_NO_TLS)
+        if sock is None:
+            connection = await self._dial(await self._resolve(host), port_number(port))
+        transport = connection.client
+        protocol = protocol_factory()
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        transport.attach(protocol, waiter=waiter)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            raise
+        return transport, protocol
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """As ``loop.sock_connect``: the real socket stays unused and stands for the connection."""
+        connection = await self._dial(await self._resolve(address[0]), port_number(address[1]))
+        self._dialled[sock] = connection
+
+    def _adopt(self, sock: socket.socket) -> Connection:
+        connection = self._dialled.pop(sock, None)
+        if connection is None:
+            raise Refused(
+                "create_connection(sock=…) takes a socket that loop.sock_connect connected in "
+                "this world; pass host and port instead."
+            )
+        sock.close()
+        return connection
+
+    async def _dial(self, address: str, port: int) -> Connection:
+        """Connect: one round trip, or as many attempts as Linux makes."""
+        source = self._host(_source.get())
+        target = source if address == LOOPBACK else self._target(address)
+        link = self._link(source, target)
+        key = f"{source.name}->{target.name}:{port}"
+        key = f"{key}#{link.number(key)}"
+        if self.world.tracing:
+            self.world.record("send", f"connect to {target.name}:{port}", key=key)
+        for patience in _ATTEMPTS:
+            began = self._loop.time()
+            if not link.held and not self._befalls("drop", target, port, key):
+                await self._wait(self.world.latency(f"{key} syn", link.low, link.high))
+                listener = self._answering(target, address, port, key)
+                await self._wait(self.world.latency(f"{key} ack", link.low, link.high))
+                if not link.held:
+                    if listener is None:
+                        raise self._refusal(target, address, port)
+                    return self._establish(link, key, source, target, (address, port), listener)
+            elif self.world.tracing:
+                self.world.record("drop", f"connect to {target.name}:{port}", key=key)
+            await self._wait(max(0.0, began + patience - self._loop.time()))
+        raise TimeoutError(errno.ETIMEDOUT, f"Connect call failed {(address, port)}")
+
+    def _target(self, address: str) -> Host:
+        host = self._by_address.get(address)
+        if host is None:
+            raise OSError(errno.EHOSTUNREACH, f"No route to host {address!r} in this world")
+        return host
+
+    def _answering(self, host: Host, address: str, port: int, key: str) -> SimulatedServer | None:
+        listener = host.listener(address, port)
+        if listener is None or not listener.accepts():
+            return None
+        return None if self._befalls("refuse", host, port, key) else listener
+
+    def _refusal(self, host: Host, address: str, port: int) -> ConnectionRefusedError:
+        reason = f"{host.name}:{port} refuses connections"
+        if host.listener(address, port) is None:
+            reason = f"nobody listens on port {port} of {host.name}"
+            if port == port_number("https"):
+                reason += ", and the simulated network has no TLS"
+            others = sorted(bound for bound, taken in host.listeners if taken == port)
+            if others:
+                reason += f" at {address}, only at {others[0]}"
+        if self.world.tracing:
+            self.world.record("fault", f"{host.name}:{port} refuses the connection")
+        return ConnectionRefusedError(
+            errno.ECONNREFUSED, f"Connect call failed {(address, port)}: {reason}"
+        )
+
+    def _establish(
+        self,
+        link: Link,
+        key: str,
+        source: Host,
+        target: Host,
+        address: Address,
+        listener: SimulatedServer,
+    ) -> Connection:
+        own = LOOPBACK if address[0] == LOOPBACK else source.address
+        connection = Connection(
+            self.world,
+            link,
+            key,
+            (source, (own, source.fresh_port())),
+            (target, address),
+            listener,
+            self._connection_gone,
+        )
+        self._connections[connection] = None
+        connection.open(lambda end: self._accept(end, listener, target, address[1], key))
+        rule = self._befalls("reset", target, address[1], key)
+        if rule is not None:
+            connection.reset_after(rule.after)
+        return connection
+
+    def _accept(
+        self, end: SimulatedTransport, server: SimulatedServer, host: Host, port: int, key: str
+    ) -> None:
+        if not server.accepts():
+            end.turn_away()
+        elif not self._befalls("silence", host, port, key):
+            server.accept(end)
+
+    def _connection_gone(self, connection: Connection) -> None:
+        self._connections.pop(connection, None)
+
+    # -- servers --------------------------------------------------------------------------------
+
+    async def create_server(
+        self,
+        protocol_factory: Factory,
+        host: Any = None,
+        port: Any = None,
+        *,
+        ssl: Any = None,
+        sock: Any = None,
+        start_serving: bool = True,
+        **options: Any,
+    ) -> SimulatedServer:
+        """As ``loop.create_server``. ``host`` may name any host: the server then runs there."""
+        if isinstance(ssl, bool):
+            raise TypeError("ssl argument must be an SSLContext or None")
+        if ssl is not None:
+            raise Refused(_NO_TLS)
+        if sock is not None:
+            raise Refused("A simulated server listens on a host name and port, not on a socket.")
+        if host is None and port is None:
+            raise ValueError("Neither host/port nor sock were specified")
+        several = isinstance(host, Iterable) and not isinstance(host, (str, bytes))
+        names = dict.fromkeys(map(normal, host if several else [host]))
+        number = port_number(port)
+        places = [self._place(name, number) for name in names]
+        server = SimulatedServer(self._loop, places, protocol_factory)
+        self._servers.append(server)
+        if start_serving:
+            await server.start_serving()
+        return server
+
+    def _place(self, name: str, port: int) -> Place:
+        host = self._host(name)
+        address = name if name in (LOOPBACK, ANY) else host.address
+        port = port or host.fresh_port()
+        if host.is_taken(address, port):
+            raise OSError(
+                errno.EADDRINUSE,
+                f"error while attempting to bind on address {(address, port)}: "
+                f"address already in use",
+            )
+        context = contextvars.copy_context()
+        context.run(_source.set, host.name)
+        return Place(host, address, port, context)
+
+    async def serve_app(self, app: Any, host: str, port: int = 80, **options: Any) -> Any:
+        """Serve an ``aiohttp.web.Application`` until the world ends; its runner.
+
+        ``options`` go to ``aiohttp.web.AppRunner``. Nothing is logged unless they say so.
+        """
+        from aiohttp import web
+
+        runner = web.AppRunner(app, **{"access_log": None, **options})
+        await runner.setup()
+        await web.TCPSite(runner, host, port).start()
+        self.world.at_end(runner.cleanup)
+        return runner
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """The world is over: close everything without telling anybody."""
+        for connection in self._connections:
+            connection.forget()
+        for server in self._servers:
+            server.forget()
+        for sock in self._dialled:
+            sock.close()
+        self._connections.clear()
+        self._servers.clear()
+        self._dialled.clear()
+        for host in self._hosts.values():
+            host.listeners.clear()
+
+
+def _complete(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
