@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from .dice import heavy_tailed
+from .words import shown
 
 if TYPE_CHECKING:
     from .world import Latency, World
@@ -26,8 +27,8 @@ def service(
     called: str = name or getattr(function, "__name__", None) or "service"
 
     async def call(*args: Any, **kwargs: Any) -> Any:
-        shown = f"{called}({', '.join(map(repr, args))})" if world.tracing else ""
-        world.record("send", shown)
+        said = f"{called}({', '.join(map(shown, args))})" if world.tracing else ""
+        world.record("send", said)
         lost = bool(fails) and world.chance(fails, f"{called} fails")
         await asyncio.sleep(heavy_tailed(world.draw(f"{called} request"), *latency))
         if lost:
@@ -37,7 +38,7 @@ def service(
         if inspect.isawaitable(result):
             result = await result
         await asyncio.sleep(heavy_tailed(world.draw(f"{called} answer"), *latency))
-        world.record("deliver", f"{shown} -> {result!r}" if shown else "")
+        world.record("deliver", f"{said} -> {shown(result)}" if said else "")
         return result
 
     call.__name__ = call.__qualname__ = called
@@ -84,14 +85,14 @@ class Channel:
         world, name = self._world, self.name
         self.sent += 1
         key = f"{name} {self.sent}"
-        world.record("send", f"{name}: {message!r}" if world.tracing else "", key=key)
+        world.record("send", f"{name}: {shown(message)}" if world.tracing else "", key=key)
         if self._drop and world.chance(self._drop, f"{name} drop"):
             self.lost += 1
-            world.record("drop", f"{name} lost {message!r}", key=key)
+            world.record("drop", f"{name}: {shown(message)}", key=key)
             return
         self._deliver_later(message, key)
         if self._duplicate and world.chance(self._duplicate, f"{name} duplicate"):
-            world.record("fault", f"{name} doubles {message!r}")
+            world.record("fault", f"{name} doubles {shown(message)}")
             self._deliver_later(message, key)
 
     def _deliver_later(self, message: Any, key: str) -> None:
@@ -105,7 +106,8 @@ class Channel:
     def _arrive(self, message: Any, key: str) -> None:
         self._under_way -= 1
         self.delivered += 1
-        self._world.record("deliver", f"{self.name}: {message!r}", lane="", key=key)
+        if self._world.tracing:
+            self._world.record("deliver", f"{self.name}: {shown(message)}", lane="", key=key)
         self._arrived.append(message)
         self._wake_one()
 

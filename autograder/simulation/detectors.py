@@ -11,7 +11,7 @@ import gc
 import inspect
 import sys
 import warnings
-from collections.abc import Coroutine, Set
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,15 +39,16 @@ class Unawaited:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.excused = False
         self.certain: list[Problem] = []
-        self.suspected: list[tuple[Problem, tuple[str, str]]] = []
+        self.suspected: list[Problem] = []
 
     def dropped(self, coro: Coroutine[Any, Any, Any]) -> None:
         """Told by the interpreter when it frees a coroutine that never ran."""
         site = self._site(coro)
         if site is None:
             return
-        file, line, function = site
+        file, line = site
         problem = self._problem(coro, file, line)
         frame = sys._getframe(1)
         while frame is not None:
@@ -55,9 +56,10 @@ class Unawaited:
                 self.certain.append(problem)
                 return
             frame = frame.f_back  # type: ignore[assignment]
-        # Dropped later, with the function that made it. If an exception or a cancellation ended
-        # that function, the coroutine may just not have had its turn: see `confirmed`.
-        self.suspected.append((problem, (file, function)))
+        # Dropped later, with what held it. If an exception or a cancellation ended studied code,
+        # the coroutine may just not have had its turn: see `confirmed`.
+        if not self.excused:
+            self.suspected.append(problem)
 
     def look_for_leftovers(self, error: BaseException) -> None:
         """After a failure, find coroutines still held by a traceback or a result."""
@@ -72,20 +74,19 @@ class Unawaited:
                 problem = self._problem(thing, site[0], site[1])
                 if told:
                     self.certain.append(problem)
-                else:
-                    self.suspected.append((problem, (site[0], site[2])))
+                elif not self.excused:
+                    self.suspected.append(problem)
             thing.close()
 
-    def confirmed(self, unwound: Set[tuple[str, str]]) -> list[Problem]:
-        """The problems that hold, given the functions that an exception left."""
-        late = [problem for problem, maker in self.suspected if maker not in unwound]
-        return list(dict.fromkeys(self.certain + late))
+    def confirmed(self, unwound: bool) -> list[Problem]:
+        """The problems that hold; ``unwound``: an exception has ended some studied function."""
+        return list(dict.fromkeys(self.certain + ([] if unwound else self.suspected)))
 
-    def _site(self, coro: Any) -> tuple[str, int, str] | None:
-        for file, line, function in coro.cr_origin or ():
+    def _site(self, coro: Any) -> tuple[str, int] | None:
+        for file, line, _ in coro.cr_origin or ():
             kind = self._world.ownership.kind(file)
             if kind == STUDIED:
-                return file, line, function
+                return file, line
             if kind:
                 return None
         return None

@@ -5,25 +5,43 @@ from __future__ import annotations
 import asyncio
 import linecache
 import sys
-from types import CodeType, FrameType
+from collections import deque
+from pathlib import PurePath
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .events import Event
 from .loop import START
-from .ownership import STUDIED
+from .ownership import STUDIED, is_asyncio
 from .waits import describe_wait
+from .words import shown
 
 if TYPE_CHECKING:
     from .world import World
 
 _MAX_EVENTS = 20_000
+"""Of a long world the end is kept: that is where it failed."""
+_PARTS = {"timeouts.py": "a timeout", "taskgroups.py": "its task group", "runners.py": "the runner"}
+
+
+def _asyncio_part() -> str:
+    """Which part of asyncio is at work, when no task is."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if is_asyncio(file):
+            name = _PARTS.get(PurePath(file).name)
+            if name is not None:
+                return name
+        frame = frame.f_back
+    return ""
 
 
 class Silence:
     """The recorder of a world that nobody will read."""
 
-    events: list[Event] = []  # noqa: RUF012 (never written to)
-    unwound: frozenset[tuple[str, str]] = frozenset()
+    events: deque[Event] = deque()  # noqa: RUF012 (never written to)
+    unwound = False
 
     def cancelled(self, task: asyncio.Task[Any]) -> None: ...
 
@@ -39,12 +57,11 @@ class Silence:
 
 
 class Recorder(Silence):
-    """The recorder of a traced world: its events, and which functions an exception left."""
+    """The recorder of a traced world: its events, and whether an exception left studied code."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.events = []
-        self.unwound: set[tuple[str, str]] = set()  # type: ignore[assignment]
+        self.events = deque(maxlen=_MAX_EVENTS)
         self._raising: FrameType | None = None
         self._tracing = False
 
@@ -62,8 +79,12 @@ class Recorder(Silence):
             self._append("spawn", self._world.label(task), self.lane(), place)
 
     def cancelled(self, task: asyncio.Task[Any]) -> None:
-        by = self.lane()
-        self._append("cancel", by, self._world.label(task), self._world.ownership.here())
+        self._append(
+            "cancel",
+            self.lane() or _asyncio_part(),
+            self._world.label(task),
+            self._world.ownership.here(),
+        )
 
     def ran(self, handle: asyncio.Handle) -> None:
         """One callback has run: say where its task stands now."""
@@ -105,11 +126,8 @@ class Recorder(Silence):
         elif event == "exception":
             self._raising = frame
         elif event == "return" and arg is None and self._raising is frame:
-            self._left_by_exception(frame.f_code)
+            self.unwound = True
         return self._step
-
-    def _left_by_exception(self, code: CodeType) -> None:
-        self.unwound.add((code.co_filename, code.co_name))
 
     # -- details ------------------------------------------------------------------------------
 
@@ -132,17 +150,17 @@ class Recorder(Silence):
         if task.cancelled():
             self._append("end", "cancelled", self._world.label(task), None)
         elif (error := task._exception) is not None:
-            self._append("raise", repr(error), self._world.label(task), None)
+            self._append("raise", shown(error), self._world.label(task), None)
         else:
             result = task.result()
             self._append(
-                "end", "" if result is None else repr(result), self._world.label(task), None
+                "end", "" if result is None else shown(result), self._world.label(task), None
             )
 
     def _append(
         self, kind: str, text: str, lane: str, place: tuple[str, int] | None, key: str = ""
     ) -> None:
-        if len(self.events) >= _MAX_EVENTS or not self._world.tracing:  # it is being closed
+        if not self._world.tracing:  # it is being closed
             return
         loop = self._world.loop
         file, line = place if place else (None, None)

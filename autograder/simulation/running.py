@@ -85,7 +85,7 @@ def run_in(
         here.world = world
         try:
             contextvars.copy_context().run(_live, world, program, outcome, active)
-            outcome.events = world.recorder.events
+            outcome.events = list(world.recorder.events)
             outcome.steps, outcome.time = world.loop.steps, world.time()
             world.close()
             gc.collect()

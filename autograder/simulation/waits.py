@@ -12,6 +12,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from .channels import Channel
 from .ownership import STUDIED, Ownership, is_asyncio
 from .tasks import describe_task
 
@@ -54,6 +55,10 @@ def _fixed(text: str) -> Callable[[FrameType], str]:
     return lambda frame: text
 
 
+def _channel(frame: FrameType) -> str:
+    return f"a message from {frame.f_locals['self'].name}"
+
+
 # Taken when this module is imported, before any world wraps these functions.
 _KNOWN: dict[CodeType, tuple[str, Callable[[FrameType], str]]] = {
     asyncio.sleep.__code__: ("sleep", _sleep),
@@ -75,6 +80,7 @@ _KNOWN: dict[CodeType, tuple[str, Callable[[FrameType], str]]] = {
     asyncio.StreamReader.readexactly.__code__: ("stream", _fixed("bytes from a connection")),
     asyncio.StreamWriter.drain.__code__: ("stream", _fixed("the peer to read what was sent")),
     streams.open_connection.__code__: ("stream", _fixed("a connection")),
+    Channel.receive.__code__: ("channel", _channel),
 }
 
 _WRAPPERS = str(Path(__file__).with_name("locks.py"))

@@ -289,6 +289,7 @@ class World:
             left = [task for task in self.all_tasks() if not task.done()]
             if not left:
                 break
+            self.unawaited.excused = True
             for task in left:
                 task.cancel()
             try:
