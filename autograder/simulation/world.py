@@ -297,6 +297,8 @@ class World:
             except (WorldEnded, Crash, SystemExit, KeyboardInterrupt):
                 continue
         self._close_generators()
+        if self._network is not None:
+            self._network.close()
         if self.workers is not None:
             self.workers.close()
         for task in self.all_tasks():

@@ -246,7 +246,7 @@ class Network(Faults):
         key = f"{source.name}->{target.name}:{port}"
         key = f"{key}#{link.number(key)}"
         if self.world.tracing:
-            self.world.record("send", f"connect to {target.name}:{port}", key=key)
+            self.world.record("send", f"connect to {target.name}:{port}")
         for patience in _ATTEMPTS:
             began = self._loop.time()
             if not link.held and not self._befalls("drop", target, port, key):
@@ -258,7 +258,7 @@ class Network(Faults):
                         raise self._refusal(target, address, port)
                     return self._establish(link, key, source, target, (address, port), listener)
             elif self.world.tracing:
-                self.world.record("drop", f"connect to {target.name}:{port}", key=key)
+                self.world.record("drop", f"connect to {target.name}:{port}: no answer")
             await self._wait(max(0.0, began + patience - self._loop.time()))
         raise TimeoutError(errno.ETIMEDOUT, f"Connect call failed {(address, port)}")
 
