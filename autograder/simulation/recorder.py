@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MAX_EVENTS = 20_000
 """Of a long world the end is kept: that is where it failed."""
+_ENDS_AN_AWAIT = (StopIteration, StopAsyncIteration)
 _PARTS = {"timeouts.py": "a timeout", "taskgroups.py": "its task group", "runners.py": "the runner"}
 
 
@@ -62,7 +63,7 @@ class Recorder(Silence):
     def __init__(self, world: World) -> None:
         self._world = world
         self.events = deque(maxlen=_MAX_EVENTS)
-        self._raising: FrameType | None = None
+        self._raising: tuple[FrameType, int] | None = None
         self._tracing = False
 
     # -- told by the world --------------------------------------------------------------------
@@ -119,13 +120,15 @@ class Recorder(Silence):
 
     def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "line":
-            self._raising = None
+            # On 3.12 and later the line that raised is reported once more as it is left.
+            if self._raising != (frame, frame.f_lineno):
+                self._raising = None
             code = frame.f_code
             text = linecache.getline(code.co_filename, frame.f_lineno).strip()
             self._append("line", text, self.lane(), (code.co_filename, frame.f_lineno))
-        elif event == "exception":
-            self._raising = frame
-        elif event == "return" and arg is None and self._raising is frame:
+        elif event == "exception" and not issubclass(arg[0], _ENDS_AN_AWAIT):
+            self._raising = (frame, frame.f_lineno)
+        elif event == "return" and arg is None and self._raising == (frame, frame.f_lineno):
             self.unwound = True
         return self._step
 
