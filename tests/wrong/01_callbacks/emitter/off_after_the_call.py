@@ -5,7 +5,8 @@ then the line that removes it is never reached.
 
 mistake: fires-twice
 fails: test_once_is_called_once_even_if_it_emits, test_once_is_called_once_even_if_it_raises,
-    test_off_takes_a_once_handler_away, test_off_knows_a_method_again, test_a_handler_taken_away_before_its_turn_is_not_called
+    test_off_takes_a_once_handler_away, test_off_knows_a_method_again,
+    test_a_handler_taken_away_before_its_turn_is_not_called
 """
 
 from __future__ import annotations
