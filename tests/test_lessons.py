@@ -1,8 +1,8 @@
 """The snippets of the lessons run as printed, and print what the lesson says they print.
 
-A lesson's ```` ```python ```` blocks run in order, in one namespace and one simulated world, so a
-snippet may await and sleep. A block marked ``python no-run`` is only for reading. A ```` ```text ````
-block right after a snippet is its output; ``...`` in it stands for anything.
+A lesson's blocks marked ``python`` run in order, in one namespace and one simulated world, so a
+snippet may await and sleep. A block marked ``python no-run`` is only for reading. A block marked
+``text`` right after a snippet is its output; ``...`` in it stands for anything.
 """
 
 from __future__ import annotations
@@ -89,13 +89,10 @@ def test_snippets_run_and_print_what_is_shown(
 ) -> None:
     module = types.ModuleType(f"lesson_{lesson.stem}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(sys, "argv", [lesson.stem])
+    snippets = snippets_of(lesson.read_text("utf-8"))
 
     async def program(world: object) -> list[tuple[Snippet, str]]:
-        return [
-            (snippet, await run(snippet, str(lesson), vars(module)))
-            for snippet in snippets_of(lesson.read_text(encoding="utf-8"))
-        ]
+        return [(snippet, await run(snippet, str(lesson), vars(module))) for snippet in snippets]
 
     outcome = run_world(program)
     if outcome.error is not None:
@@ -110,10 +107,16 @@ def test_snippets_run_and_print_what_is_shown(
 
 
 def test_a_lessons_output_is_compared() -> None:
-    text = "```python\nprint(1)\n```\n\nIt prints:\n\n```text\n2\n```\n\n```python no-run\n1/0\n```\n"
+    text = (
+        "```python\nprint(1)\n```\n\nIt prints:\n\n```text\n2\n```\n\n```python no-run\n1/0\n```\n"
+    )
     assert snippets_of(text) == [Snippet("print(1)\n", 2, "2\n")]
 
 
 def test_text_further_below_is_no_output() -> None:
     text = "```python\nprint(1)\n```\n\nOne.\n\nTwo.\n\n```text\na drawing\n```\n"
     assert snippets_of(text) == [Snippet("print(1)\n", 2, None)]
+
+
+def test_a_snippet_that_is_only_for_reading_does_not_run() -> None:
+    assert snippets_of("```python no-run\n1 / 0\n```\n") == []
