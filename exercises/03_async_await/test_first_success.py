@@ -107,7 +107,7 @@ async def test_a_failure_is_no_answer(world, submission):
         answer = await submission.first_success(mirrors.all)
     except (MirrorDown, ExceptionGroup) as error:
         mirrors_fault = isinstance(error, MirrorDown) or error.split(MirrorDown)[1] is None
-        assert not mirrors_fault, mistake(
+        assert not mirrors_fault, mistake(  # noqa: PT017
             "first-finished-not-first-success",
             f"A mirror failed, and first_success raised {error!r}; ams would have answered.",
         )

@@ -155,13 +155,13 @@ def assert_reads(submission, html, expected):
 # The ten shops
 
 
-async def open_all(world, submission, locals_):
+async def open_all(world, submission, locals_, *, port=80):
     """Serve local shops, each on its own host; return the learner's Shops for them."""
     shops = []
     for local in locals_:
-        await world.network.serve_app(local.server().app(), f"{local.slug}.example", 80)
+        await world.network.serve_app(local.server().app(), f"{local.slug}.example", port)
         selectors = submission.Selectors(*local.selectors) if local.selectors else None
-        urls = tuple(f"http://{local.slug}.example{path}" for path in local.paths)
+        urls = tuple(f"http://{local.slug}.example:{port}{path}" for path in local.paths)
         shops.append(submission.Shop(local.name, urls, selectors))
     return shops
 
@@ -193,7 +193,7 @@ async def test_ten_shops_take_as_long_as_the_slowest(world, submission):
     slowest = times.index(max(times))
     alone = ten_shops()[slowest]
     started = world.time()
-    again = await open_all(world, submission, [alone])
+    again = await open_all(world, submission, [alone], port=81)
     await scrape(submission, again)
     seconds = world.time() - started
     assert together <= 1.1 * seconds, (
@@ -429,8 +429,7 @@ async def test_an_attempt_has_its_own_timeout(world, submission):
 async def test_cancelling_it_ends_everything(world, submission):
     """If scrape is cancelled, every request and every wait ends with it, at once."""
     server = await open_shop(world, {f"/{n}": GOOD for n in range(6)}, delay=4.0)
-    busy = status(429, Retry_After="30")
-    await open_shop(world, {"/": busy}, host="busy.example")
+    busy = await open_shop(world, {"/": status(429, Retry_After="30")}, host="busy.example")
     shops = [
         shop(submission, *[f"/{n}" for n in range(6)]),
         shop(submission, "/", host="busy.example"),
@@ -438,7 +437,8 @@ async def test_cancelling_it_ends_everything(world, submission):
     with counted_sessions() as sessions:
         task = asyncio.create_task(submission.scrape(shops))
         await asyncio.sleep(2.0 + 3.0 * world.draw("when"))
-        asked, answered = len(server.visits), sum(visit.answered for visit in server.visits)
+        answered = sum(visit.answered for visit in server.visits)
+        stopped = asyncio.get_running_loop().time()
         task.cancel()
         await asyncio.wait([task], timeout=5)
     assert task.done(), mistake(
@@ -451,7 +451,9 @@ async def test_cancelling_it_ends_everything(world, submission):
     assert not went_on, mistake(
         "leaked-task", f"scrape was cancelled and ended, but {went_on} of its requests went on."
     )
-    assert len(server.visits) == asked, "a page was asked for after scrape had been cancelled"
+    # A request that was on its way already may arrive a moment later.
+    later = [v.path for v in server.visits + busy.visits if v.started > stopped + 1]
+    assert not later, f"{later} were asked for after scrape had been cancelled"
     assert all(session.closed for session in sessions), "scrape was cancelled and left a session"
 
 
