@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import difflib
 import errno
 import socket
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..problems import Refused
@@ -17,6 +15,7 @@ from .faults import Faults
 from .hosts import ANY, LOOPBACK, Host, Link, Range, normal, port_number
 from .server import Place, SimulatedServer
 from .sockets import Address
+from .topology import current_host
 from .transport import SimulatedTransport
 
 if TYPE_CHECKING:
@@ -24,12 +23,9 @@ if TYPE_CHECKING:
 
 Factory = Callable[[], asyncio.BaseProtocol]
 
-DEFAULT_HOST = "client"
 _NO_TLS = "The simulated network has no TLS: use plain http://, ws:// and redis:// addresses."
 _ATTEMPTS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Seconds until an attempt to connect is repeated or, the last time, given up (as Linux does)."""
-
-_source: contextvars.ContextVar[str] = contextvars.ContextVar("host", default=DEFAULT_HOST)
 
 
 class Network(Faults):
@@ -40,149 +36,9 @@ class Network(Faults):
     """
 
     def __init__(self, world: World, latency: Range = (0.001, 0.050)) -> None:
-        self.world = world
-        self.latency = latency
-        self._loop = world.loop
-        self._hosts: dict[str, Host] = {}
-        self._by_address: dict[str, Host] = {}
-        self._links: dict[frozenset[str], Link] = {}
-        self._connections: dict[Connection, None] = {}
+        super().__init__(world, latency)
         self._servers: list[SimulatedServer] = []
         self._dialled: dict[socket.socket, Connection] = {}
-
-    # -- hosts ----------------------------------------------------------------------------------
-
-    def host(
-        self,
-        name: str,
-        latency: Range | None = None,
-        resolve_delay: float | None = None,
-        *,
-        fragment: float | None = None,
-    ) -> Host:
-        """The host of that name, made if it is new.
-
-        ``latency`` is in seconds, least and most, of one trip to it or from it; between two
-        hosts the slower one counts. ``resolve_delay`` is in seconds. ``fragment`` is the share of
-        writes that arrive in two pieces.
-        """
-        host = self._host(name)
-        if resolve_delay is not None:
-            host.resolve_delay = resolve_delay
-        if latency is not None:
-            host.latency = latency
-        if fragment is not None:
-            host.fragment = fragment
-        self._refresh(self._links_of(host))
-        return host
-
-    @contextmanager
-    def at(self, name: str) -> Iterator[Host]:
-        """Run the block as that host: connections come from it, 127.0.0.1 is it."""
-        token = _source.set(self._host(name).name)
-        try:
-            yield self._host(name)
-        finally:
-            _source.reset(token)
-
-    def connections(self, host: str | None = None) -> list[Connection]:
-        """Connections that are open at one end or both: all of them, or those of one host."""
-        if host is None:
-            return list(self._connections)
-        wanted = self._host(host)
-        return [c for c in self._connections if wanted in c.link.ends]
-
-    def _host(self, name: str) -> Host:
-        name = normal(name)
-        if name in (LOOPBACK, ANY):
-            name = _source.get()
-        host = self._hosts.get(name) or self._by_address.get(name)
-        if host is None:
-            number = len(self._hosts) + 1
-            host = Host(name, f"10.0.{number // 250}.{number % 250}")
-            self._hosts[name] = self._by_address[host.address] = host
-        return host
-
-    def _link(self, one: Host, other: Host) -> Link:
-        ends = frozenset((one.name, other.name))
-        link = self._links.get(ends)
-        if link is None:
-            link = self._links[ends] = Link(one, other, self.latency)
-        return link
-
-    def _links_of(self, host: Host) -> list[Link]:
-        return [link for link in self._links.values() if host in link.ends]
-
-    def _refresh(self, links: list[Link]) -> None:
-        freed = []
-        for link in links:
-            held = link.held
-            link.refresh(self.latency)
-            if held and not link.held:
-                freed.append(link)
-        for connection in list(self._connections) if freed else ():
-            if connection.link in freed:
-                connection.let_go()
-
-    # -- names ----------------------------------------------------------------------------------
-
-    async def _resolve(self, name: Any) -> str:
-        """The address of a name; raises socket.gaierror for one that this world does not know."""
-        name = normal(name)
-        if name in (LOOPBACK, ANY):
-            return LOOPBACK
-        if name in self._by_address:
-            return str(name)
-        host = self._hosts.get(name)
-        await self._wait(host.resolve_delay if host else 0.0)
-        host = host or self._hosts.get(name)
-        if host is None:
-            raise socket.gaierror(socket.EAI_NONAME, self._unknown(name))
-        return host.address
-
-    def _unknown(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self._hosts, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        return f"Name or service not known: this world has no host {name!r}{hint}"
-
-    async def getaddrinfo(
-        self,
-        host: Any,
-        port: Any,
-        *,
-        family: int = 0,
-        type: int = 0,
-        proto: int = 0,
-        flags: int = 0,
-    ) -> list[tuple[Any, ...]]:
-        """As ``loop.getaddrinfo``: there is one IPv4 address to a name, for TCP."""
-        number = port_number(port)
-        if host is None and flags & socket.AI_PASSIVE:
-            address = ANY
-        else:
-            address = await self._resolve(LOOPBACK if host is None else host)
-        if family == socket.AF_INET6:
-            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} has no IPv6 address in this world")
-        if type not in (0, socket.SOCK_STREAM):
-            raise Refused("The simulated network has no UDP.")
-        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, number))]
-
-    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
-        """As ``loop.getnameinfo``."""
-        address, port = sockaddr[:2]
-        host = self._by_address.get(address)
-        if flags & socket.NI_NUMERICHOST or host is None:
-            return str(address), str(port)
-        return host.name, str(port)
-
-    async def _wait(self, delay: float) -> None:
-        """Let time pass: on the way nothing of the program runs."""
-        passed: asyncio.Future[None] = self._loop.create_future()
-        timer = self._loop.call_later(delay, _complete, passed)
-        try:
-            await passed
-        finally:
-            timer.cancel()
 
     # -- clients --------------------------------------------------------------------------------
 
@@ -240,7 +96,7 @@ class Network(Faults):
 
     async def _dial(self, address: str, port: int) -> Connection:
         """Connect: one round trip, or as many attempts as Linux makes."""
-        source = self._host(_source.get())
+        source = self._host(current_host.get())
         target = source if address == LOOPBACK else self._target(address)
         link = self._link(source, target)
         key = f"{source.name}->{target.name}:{port}"
@@ -369,7 +225,7 @@ class Network(Faults):
                 f"address already in use",
             )
         context = contextvars.copy_context()
-        context.run(_source.set, host.name)
+        context.run(current_host.set, host.name)
         return Place(host, address, port, context)
 
     async def serve_app(self, app: Any, host: str, port: int = 80, **options: Any) -> Any:
@@ -400,8 +256,3 @@ class Network(Faults):
         self._dialled.clear()
         for host in self._hosts.values():
             host.listeners.clear()
-
-
-def _complete(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

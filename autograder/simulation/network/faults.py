@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from .hosts import Host, Link, Range, Rule
-
-if TYPE_CHECKING:
-    from ..world import World
-    from .connection import Connection
+from .hosts import Host, Range, Rule
+from .topology import Topology
 
 
-class Faults:
+class Faults(Topology):
     """Faults of hosts and links.
 
     With ``chance`` a fault befalls that share of connections, drawn for each, and none in the
     calm world; without, it befalls all of them. ``heal`` takes the faults of a host away.
     """
-
-    world: World
-
-    def _host(self, name: str) -> Host:
-        raise NotImplementedError
-
-    def _link(self, one: Host, other: Host) -> Link:
-        raise NotImplementedError
-
-    def _links_of(self, host: Host) -> list[Link]:
-        raise NotImplementedError
-
-    def _refresh(self, links: list[Link]) -> None:
-        raise NotImplementedError
-
-    def connections(self, host: str | None = None) -> list[Connection]:
-        raise NotImplementedError
 
     # -- connections ----------------------------------------------------------------------------
 
@@ -135,5 +113,3 @@ class Faults:
             if rule.chance is None or self.world.chance(rule.chance, f"{key} {kind}"):
                 return rule
         return None
-
-

@@ -8,32 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import errno
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from .pipe import Signal
+from .pipe import Pipe, Signal
+from .reading import ReadingTransport
 
 if TYPE_CHECKING:
-    from .pipe import Pipe
     from .server import SimulatedServer
     from .sockets import SimulatedSocket
 
 _logger = logging.getLogger("asyncio")
 
 _HIGH_WATER = 64 * 1024
-_MOST_READ = 256 * 1024
 _WARN_AFTER = 5
 
 
-def _os_error(kind: type[OSError], number: int) -> OSError:
-    return kind(number, os.strerror(number))
-
-
-class SimulatedTransport(asyncio.Transport):
+class SimulatedTransport(ReadingTransport):
     """A stream transport whose bytes travel through two pipes.
 
     It exists from the moment the connection does; bytes that come before a protocol is attached
@@ -41,10 +34,8 @@ class SimulatedTransport(asyncio.Transport):
     """
 
     __slots__ = (
-        "__weakref__", "_broken", "_buffer", "_buffered", "_closing", "_conn_lost", "_context",
-        "_end", "_eof", "_eof_read", "_gone", "_high", "_inbox", "_incoming", "_loop", "_low",
-        "_on_gone", "_outgoing", "_paused", "_protocol", "_read_soon", "_server", "_socket",
-        "_started", "_wants_buffer", "_writing_paused", "name", "on_open",
+        "_buffer", "_buffered", "_conn_lost", "_eof", "_high", "_low", "_on_gone", "_server",
+        "_socket", "_writing_paused", "name",
     )  # fmt: skip
 
     def __init__(
@@ -57,39 +48,18 @@ class SimulatedTransport(asyncio.Transport):
         context: contextvars.Context,
         on_gone: Callable[[SimulatedTransport], None],
     ) -> None:
-        super().__init__(
-            {"socket": socket, "sockname": socket.getsockname(), "peername": socket.getpeername()}
-        )
+        super().__init__(loop, socket, incoming, outgoing, context)
         self.name = name
-        self._loop = loop
         self._socket = socket
-        self._incoming = incoming
-        self._outgoing = outgoing
-        self._context = context
         self._on_gone = on_gone
-        incoming.context = outgoing.sender_context = context
-        incoming.receive, incoming.signal = self._receive, self._on_signal
         outgoing.writable = self._pump
-        self.on_open: Callable[[], None] | None = None
-        """Called when the handshake's last leg arrives, at the end that accepts."""
-        self._protocol: Any = None
         self._server: SimulatedServer | None = None
-        self._wants_buffer = False
-        self._inbox: deque[bytes] = deque()
-        self._end: Signal | None = None
-        self._eof_read = False
-        self._read_soon = False
-        self._started = False
-        self._paused = False
         self._buffer: deque[bytes] = deque()
         self._buffered = 0
         self._high, self._low = _HIGH_WATER, _HIGH_WATER // 4
         self._writing_paused = False
         self._eof = False
-        self._closing = False
         self._conn_lost = 0
-        self._broken = False
-        self._gone = False
 
     def __repr__(self) -> str:
         state = "closed" if self._gone else "closing" if self._closing else "open"
@@ -115,141 +85,6 @@ class SimulatedTransport(asyncio.Transport):
         self._read_if_any()
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-    def _soon(self, callback: Callable[..., object], *args: Any) -> None:
-        self._loop.call_soon(callback, *args, context=self._context)
-
-    # -- reading --------------------------------------------------------------------------------
-
-    def is_reading(self) -> bool:
-        return not self._closing and not self._paused
-
-    def pause_reading(self) -> None:
-        if self.is_reading():
-            self._paused = True
-
-    def resume_reading(self) -> None:
-        if self._closing or not self._paused:
-            return
-        self._paused = False
-        self._read_if_any()
-
-    def _receive(self, data: bytes) -> None:
-        if self._gone:
-            self._outgoing.end(Signal.RESET)
-            return
-        self._inbox.append(data)
-        if self._started and not self._read_soon:
-            self._read_ready()
-
-    def _on_signal(self, signal: Signal) -> None:
-        if signal is Signal.OPEN and self.on_open is not None:
-            self.on_open()
-            return
-        if self._gone:
-            return
-        if signal is Signal.RESET and (self._buffer or self._end is Signal.EOF):
-            self._on_reset_while_writing()
-            return
-        self._end = signal
-        if self._started and not self._read_soon:
-            if self._inbox:
-                self._read_if_any()
-            else:
-                self._read_ready()
-
-    def _on_reset_while_writing(self) -> None:
-        """Only a writer learns of a reset that comes when nothing is read any more."""
-        self._broken = True
-        if self._buffer:
-            self._fatal(self._write_error())
-
-    def _write_error(self) -> OSError:
-        if self._end is Signal.EOF:
-            return _os_error(BrokenPipeError, errno.EPIPE)
-        return _os_error(ConnectionResetError, errno.ECONNRESET)
-
-    def _read_if_any(self) -> None:
-        if self._read_soon or self._eof_read:
-            return
-        if self._inbox or self._end is not None:
-            self._read_soon = True
-            self._soon(self._read_later)
-
-    def _read_later(self) -> None:
-        self._read_soon = False
-        self._read_ready()
-
-    def _read_ready(self) -> None:
-        """Hand over bytes, or the end of the stream if there are none: one of them at a time."""
-        if self._closing or self._paused or self._eof_read or not self._started:
-            return
-        if self._inbox:
-            if self._wants_buffer:
-                self._read_into_buffer()
-            else:
-                self._read_bytes()
-            self._read_if_any()
-        elif self._end is Signal.EOF:
-            self._read_eof()
-        elif self._end is Signal.RESET:
-            self._fatal(_os_error(ConnectionResetError, errno.ECONNRESET))
-
-    def _read_bytes(self) -> None:
-        inbox = self._inbox
-        if len(inbox) == 1:
-            data = inbox.popleft()
-        else:
-            data = b"".join(inbox)
-            inbox.clear()
-            if len(data) > _MOST_READ:
-                inbox.append(data[_MOST_READ:])
-                data = data[:_MOST_READ]
-        self._incoming.consumed(len(data))
-        try:
-            self._protocol.data_received(data)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self._fatal(error, "Fatal error: protocol.data_received() call failed.")
-
-    def _read_into_buffer(self) -> None:
-        try:
-            buffer = self._protocol.get_buffer(-1)
-            room = len(buffer)
-            if not room:
-                raise RuntimeError("get_buffer() returned an empty buffer")
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self._fatal(error, "Fatal error: protocol.get_buffer() call failed.")
-            return
-        data = b"".join(self._inbox)
-        self._inbox.clear()
-        if len(data) > room:
-            self._inbox.append(data[room:])
-            data = data[:room]
-        buffer[: len(data)] = data
-        self._incoming.consumed(len(data))
-        try:
-            self._protocol.buffer_updated(len(data))
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self._fatal(error, "Fatal error: protocol.buffer_updated() call failed.")
-
-    def _read_eof(self) -> None:
-        # Nothing is read after this; if the protocol keeps the connection open it may still write.
-        self._eof_read = True
-        try:
-            keep_open = self._protocol.eof_received()
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self._fatal(error, "Fatal error: protocol.eof_received() call failed.")
-            return
-        if not keep_open:
-            self.close()
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -363,12 +198,8 @@ class SimulatedTransport(asyncio.Transport):
 
     # -- end ------------------------------------------------------------------------------------
 
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._protocol = protocol
-        self._wants_buffer = isinstance(protocol, asyncio.BufferedProtocol)
-
-    def get_protocol(self) -> Any:
-        return self._protocol
+    def _has_buffered(self) -> bool:
+        return bool(self._buffer)
 
     def is_closing(self) -> bool:
         return self._closing
