@@ -1,7 +1,7 @@
 """Programs that are correct because asyncio runs what is ready first-in-first-out.
 
-Each is an ``async def`` without arguments that asserts what it relies on. None measures time, so that
-the same body also runs on asyncio's own loop.
+Each is an ``async def`` without arguments that asserts what it relies on. None measures time, so
+that the same body also runs on asyncio's own loop.
 """
 
 from __future__ import annotations
