@@ -38,8 +38,8 @@ def read_cache(root: Path) -> Content:
 def update_cache(root: Path, change: Callable[[Content], None]) -> None:
     """Apply `change` to the newest content and replace the file whole.
 
-    Of two commands that write at once the later one wins; neither ever sees half a file. A course on
-    a read-only disk simply remembers nothing.
+    Of two commands that write at once the later one wins; neither ever sees half a file. A course
+    on a read-only disk simply remembers nothing.
     """
     content = read_cache(root)
     change(content)

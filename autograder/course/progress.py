@@ -21,7 +21,7 @@ from autograder.course.untouched import same_code, shape
 
 @dataclass(frozen=True)
 class Grade:
-    """How far an exercise is: how many of its requirements hold, and whether it was begun at all."""
+    """How far an exercise is: how many of its requirements hold, and whether it was begun."""
 
     passed: int
     total: int

@@ -24,7 +24,9 @@ def find_root(start: Path | None = None) -> Path:
     if chosen:
         folder = Path(chosen).expanduser().resolve()
         if not is_root(folder):
-            raise Refusal(f"COURSE_ROOT is {chosen}, but that folder has no exercises/ and lessons/.")
+            raise Refusal(
+                f"COURSE_ROOT is {chosen}, but that folder has no exercises/ and lessons/."
+            )
         return folder
     here = (start or Path.cwd()).resolve()
     installed = Path(__file__).resolve().parents[2]

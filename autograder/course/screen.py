@@ -51,6 +51,12 @@ def say(text: str = "", style: str | None = None) -> None:
         console().print(text, style=style)
 
 
+def passing(text: str) -> None:
+    """Write a line on the terminal's standard error that the next one replaces; "" takes it away."""
+    sys.stderr.write(f"\r\033[K{text}")
+    sys.stderr.flush()
+
+
 def markdown(text: str) -> None:
     """Write Markdown: rendered in a terminal, as it is in a pipe."""
     if not sys.stdout.isatty():
@@ -97,7 +103,8 @@ def activation() -> str | None:
     if os.name == "nt":
         return _from_here(folder / "Activate.ps1")
     script = "activate.fish" if os.environ.get("SHELL", "").endswith("fish") else "activate"
-    return f"source {_from_here(folder / script)}"
+    word = "source" if script.endswith("fish") else "."
+    return f"{word} {_from_here(folder / script)}"
 
 
 def _from_here(path: Path) -> str:

@@ -1,0 +1,296 @@
+"""The `course` command: what can be typed. What it does is in `autograder.course.commands`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from autograder.course.completion import complete_exercise, complete_mistake
+from autograder.course.refusal import Refusal
+
+
+class CourseGroup(TyperGroup):
+    """Commands that refuse with one sentence and exit status 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was typed."""
+        try:
+            return super().invoke(ctx)
+        except Refusal as refusal:
+            typer.secho(str(refusal), err=True)
+            raise typer.Exit(2) from None
+
+
+class ProgramGroup(TyperGroup):
+    """A command for each folder of `autograder/course/programs`, imported when it is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of the programs."""
+        from autograder.course.programs import program_names
+
+        return program_names()
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Build the command of one program from its `run` function."""
+        from autograder.course.programs import load_program, program_names
+
+        if cmd_name not in program_names():
+            return None
+        single = typer.Typer(rich_markup_mode=None, add_completion=False)
+        single.command(cmd_name)(load_program(cmd_name))
+        return typer.main.get_command(single)
+
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+app = typer.Typer(
+    cls=CourseGroup,
+    context_settings=SETTINGS,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(
+    typer.Typer(cls=ProgramGroup, rich_markup_mode=None),
+    name="run",
+    help="Run a practice project for real: course run scraper.",
+    short_help="run a practice project for real",
+    no_args_is_help=True,
+)
+
+EXERCISE_HELP = "An exercise, such as 03/fetch_prices, fetch_prices or a path to its file."
+OneExercise = Annotated[
+    str, typer.Argument(metavar="EXERCISE", help=EXERCISE_HELP, autocompletion=complete_exercise)
+]
+SomeExercise = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[EXERCISE]",
+        help=f"{EXERCISE_HELP} By default the first that is not solved.",
+        autocompletion=complete_exercise,
+        show_default=False,
+    ),
+]
+SomeExercises = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[03[/NAME]]",
+        help="A module, such as 03, or one of its exercises, such as 03/fetch_prices.",
+        autocompletion=complete_exercise,
+        show_default=False,
+    ),
+]
+SomeMistake = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MISTAKE]",
+        help="Its name, as the grader writes it. By default all of them are listed.",
+        autocompletion=complete_mistake,
+        show_default=False,
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"Callbacks to Sagas {version('callbacks-to-sagas')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def course(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Callbacks to Sagas: asynchronous and event-driven Python, graded in simulated worlds.
+
+    Without a command it shows the map: what is solved and what comes next.
+
+    \b
+    Examples:
+      course                      the map
+      course next                 grade what you are at, and hear what to do next
+      course check 03             grade a module
+      course watch                grade at every save
+      course hint                 one more hint
+      course explain never-awaited
+      course run scraper          a practice project, for real
+
+    Tab completes after `course --install-completion`.
+    """
+    if context.invoked_subcommand is None:
+        from autograder.course.commands.overview import show_map
+
+        show_map()
+
+
+@app.command("next")
+def next_() -> None:
+    """Grade the first exercise that is not solved, and say what to do next.
+
+    The exit status is 0, whatever the grade: `course check` is the one to ask for a verdict.
+
+    \b
+    Example:
+      course next
+    """
+    from autograder.course.commands.grading import grade_next
+
+    grade_next()
+
+
+@app.command()
+def check(what: SomeExercises = None) -> None:
+    """Grade exercises: all that you have begun, or those you name.
+
+    The exit status is 0 for full marks and 1 for anything less.
+
+    \b
+    Examples:
+      course check
+      course check 03
+      course check 03/fetch_prices
+      course check exercises/03_async_await/fetch_prices.py
+    """
+    from autograder.course.commands.grading import check
+
+    if not check(what):
+        raise typer.Exit(1)
+
+
+@app.command()
+def watch(what: SomeExercises = None) -> None:
+    """Grade at every save, until Ctrl-C.
+
+    It follows you: the exercise whose file you save is the one that is graded.
+
+    \b
+    Examples:
+      course watch
+      course watch 03/scraper
+    """
+    from autograder.course.commands.watching import watch
+
+    watch(what)
+
+
+@app.command()
+def hint(
+    exercise: SomeExercise = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show all hints at once.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Show those you have seen.")] = False,
+) -> None:
+    """Show one more hint each time.
+
+    \b
+    Examples:
+      course hint
+      course hint fetch_prices
+      course hint fetch_prices --again
+    """
+    from autograder.course.commands.learning import hint
+
+    hint(exercise, everything=everything, again=again)
+
+
+@app.command()
+def explain(mistake: SomeMistake = None) -> None:
+    """Explain a mistake that the grader named, or list them all.
+
+    \b
+    Examples:
+      course explain never-awaited
+      course explain
+    """
+    from autograder.course.commands.learning import explain
+
+    explain(mistake)
+
+
+@app.command()
+def solution(
+    exercise: SomeExercise = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Show it although yours does not pass yet.")
+    ] = False,
+) -> None:
+    """Show how a solution differs from yours, once yours passes.
+
+    \b
+    Examples:
+      course solution fetch_prices
+      course solution fetch_prices --anyway
+    """
+    from autograder.course.commands.learning import solution
+
+    solution(exercise, anyway=anyway)
+
+
+@app.command()
+def reset(exercise: OneExercise) -> None:
+    """Put an exercise's stub back; your file is kept as a backup.
+
+    \b
+    Example:
+      course reset fetch_prices
+    """
+    from autograder.course.commands.resetting import reset
+
+    reset(exercise)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at Python, packages, servers and the terminal, and say how to get what is not there.
+
+    \b
+    Example:
+      course doctor
+    """
+    from autograder.course.commands.doctor import examine
+
+    if not examine():
+        raise typer.Exit(1)
+
+
+@app.command()
+def update(
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="REMOTE", help="A remote or URL to fetch from."),
+    ] = None,
+    install: Annotated[
+        bool, typer.Option("--install/--no-install", help="Install packages newly needed.")
+    ] = True,
+) -> None:
+    """Bring in a newer version of the course. Every file that you changed stays as it is.
+
+    If the course changed such a file too, its version is laid beside yours, as NAME.new. It makes
+    no difference whether you committed your changes. Newer versions come from the remote called
+    upstream, else from origin.
+
+    \b
+    Examples:
+      course update
+      course update --from https://example.org/the/course.git
+    """
+    from autograder.course.commands.update import bring_up_to_date
+
+    bring_up_to_date(source, install=install)
+
+
+def main() -> None:
+    """Run the command; the entry point of the `course` script."""
+    from autograder.course.screen import survive_any_encoding
+
+    survive_any_encoding()
+    app(prog_name="course" if Path(sys.argv[0]).stem in {"course", "__main__"} else None)
+
+
+if __name__ == "__main__":
+    main()

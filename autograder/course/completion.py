@@ -1,0 +1,29 @@
+"""What the shell offers when Tab is pressed. A broken tree offers nothing, and says nothing."""
+
+from autograder.course.refusal import Refusal
+
+
+def complete_exercise(incomplete: str) -> list[str]:
+    """Modules, "03", and exercises, by label or by name."""
+    from autograder.course.root import find_root
+    from autograder.course.syllabus import read_syllabus
+
+    try:
+        syllabus = read_syllabus(find_root())
+    except (Refusal, OSError):
+        return []
+    words = [module.number for module in syllabus.modules]
+    for exercise in syllabus.exercises:
+        words += [exercise.label, exercise.name]
+    return [word for word in words if word.startswith(incomplete)]
+
+
+def complete_mistake(incomplete: str) -> list[str]:
+    """The names in the catalogue of mistakes."""
+    from autograder.course.mistakes import read_mistakes
+    from autograder.course.root import find_root
+
+    try:
+        return [name for name in read_mistakes(find_root()) if name.startswith(incomplete)]
+    except (Refusal, OSError):
+        return []

@@ -1,0 +1,1 @@
+"""What `course doctor` looks at."""
