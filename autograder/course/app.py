@@ -53,8 +53,7 @@ app = typer.Typer(
 app.add_typer(
     typer.Typer(cls=ProgramGroup, rich_markup_mode=None),
     name="run",
-    help="Run a practice project for real: course run scraper.",
-    short_help="run a practice project for real",
+    help="Run a practice project for real.\n\n\b\nExample:\n  course run scraper",
     no_args_is_help=True,
 )
 
@@ -65,7 +64,7 @@ OneExercise = Annotated[
 SomeExercise = Annotated[
     str | None,
     typer.Argument(
-        metavar="[EXERCISE]",
+        metavar="EXERCISE",
         help=f"{EXERCISE_HELP} By default the first that is not solved.",
         autocompletion=complete_exercise,
         show_default=False,
@@ -74,7 +73,7 @@ SomeExercise = Annotated[
 SomeExercises = Annotated[
     str | None,
     typer.Argument(
-        metavar="[03[/NAME]]",
+        metavar="03[/NAME]",
         help="A module, such as 03, or one of its exercises, such as 03/fetch_prices.",
         autocompletion=complete_exercise,
         show_default=False,
@@ -83,7 +82,7 @@ SomeExercises = Annotated[
 SomeMistake = Annotated[
     str | None,
     typer.Argument(
-        metavar="[MISTAKE]",
+        metavar="MISTAKE",
         help="Its name, as the grader writes it. By default all of them are listed.",
         autocompletion=complete_mistake,
         show_default=False,
@@ -131,7 +130,7 @@ def course(
 
 @app.command("next")
 def next_() -> None:
-    """Grade the first exercise that is not solved, and say what to do next.
+    """Grade the first unsolved exercise and say what to do next.
 
     The exit status is 0, whatever the grade: `course check` is the one to ask for a verdict.
 
@@ -246,7 +245,7 @@ def reset(exercise: OneExercise) -> None:
 
 @app.command()
 def doctor() -> None:
-    """Look at Python, packages, servers and the terminal, and say how to get what is not there.
+    """Say what is here, from Python to servers, and how to get the rest.
 
     \b
     Example:

@@ -52,7 +52,7 @@ def say(text: str = "", style: str | None = None) -> None:
 
 
 def passing(text: str) -> None:
-    """Write a line on the terminal's standard error that the next one replaces; "" takes it away."""
+    """Write a line to a terminal's standard error that the next one replaces; "" removes it."""
     sys.stderr.write(f"\r\033[K{text}")
     sys.stderr.flush()
 

@@ -1,8 +1,8 @@
 """The folder tree, read as a syllabus.
 
-A module is a numbered folder in `exercises/`. An exercise is a grader, `test_name.py`, with its stub
-`name.py` beside it, or a folder with graders in it. A title is the first heading of the lesson, and
-the lesson also gives the exercises their order: that of the headings that name them.
+A module is a numbered folder in `exercises/`. An exercise is a grader, `test_name.py`, with its
+stub `name.py` beside it, or a folder with graders in it. A title is the first heading of the
+lesson, and the lesson also gives the exercises their order: that of the headings that name them.
 """
 
 import re

@@ -44,10 +44,7 @@ def explain(name: str | None) -> None:
         mistakes = read_mistakes(root)
         longest = max(map(len, mistakes))
         for mistake, section in mistakes.items():
-            room = screen.width() - longest - 4
-            first = " ".join(section.split("\n\n")[0].split())
-            line = first if len(first) <= room else f"{first[: room - 3].rstrip()}..."
-            screen.say(f"  {mistake:<{longest}}  {line}")
+            screen.say(f"  {mistake:<{longest}}  {_first_sentence(section)}")
         return
     mistake, section = find_mistake(root, name)
     screen.say(mistake, "bold")
@@ -73,6 +70,11 @@ def solution(typed: str | None, *, anyway: bool) -> None:
     for theirs in given or [folder / f"{exercise.name}.py"]:
         mine = exercise.path / theirs.name if exercise.in_folder else exercise.path
         _show_difference(mine, theirs, syllabus.root)
+
+
+def _first_sentence(section: str) -> str:
+    first = " ".join(section.split("\n\n")[0].split())
+    return f"{first.split('. ')[0].rstrip('.')}."
 
 
 def _show_difference(mine: Path, theirs: Path, root: Path) -> None:
