@@ -20,10 +20,11 @@ def complete_exercise(incomplete: str) -> list[str]:
 
 def complete_mistake(incomplete: str) -> list[str]:
     """The names in the catalogue of mistakes."""
-    from autograder.course.mistakes import read_mistakes
+    from autograder.course.mistakes import all_mistakes
     from autograder.course.root import find_root
 
     try:
-        return [name for name in read_mistakes(find_root()) if name.startswith(incomplete)]
+        names = [section.name for section in all_mistakes(find_root())]
     except (Refusal, OSError):
         return []
+    return [name for name in names if name.startswith(incomplete)]

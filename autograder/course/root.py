@@ -7,7 +7,7 @@ from autograder.course.refusal import Refusal
 
 
 def is_root(folder: Path) -> bool:
-    """Whether this folder holds a course."""
+    """Whether this folder holds a course: solutions alone, or a bare exercises/, are none."""
     return (folder / "exercises").is_dir() and (folder / "lessons").is_dir()
 
 

@@ -7,8 +7,9 @@ lesson, and the lesson also gives the exercises their order: that of the heading
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+
+from autograder.grading import tree
 
 PARTS = (
     ("I", "one process", range(1, 7)),
@@ -16,8 +17,6 @@ PARTS = (
     ("III", "event-driven", range(12, 18)),
     ("IV", "in production", range(18, 21)),
 )
-_NUMBERED = re.compile(r"(\d+)_(\w+)")
-_NUMBER_IN_TITLE = re.compile(r"^(?:module\s+)?\d+\s*[^\w\s]?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,18 @@ class Exercise:
         """Return the Python files that the learner writes and that exist."""
         if not self.in_folder:
             return [self.path] if self.path.is_file() else []
-        return sorted(p for p in self.path.glob("*.py") if not _is_grader(p))
+        return sorted(path for path in self.path.glob("*.py") if tree.is_stub(path))
 
 
 @dataclass(frozen=True)
 class Module:
-    """One numbered folder of exercises, with its lesson if there is one."""
+    """One numbered folder of exercises, with its lesson if there is one.
+
+    heading: its number and its lesson's title, "03 async/await".
+    """
 
     folder: Path
+    heading: str
     lesson: Path | None
     exercises: tuple[Exercise, ...]
 
@@ -68,14 +71,6 @@ class Module:
     def number(self) -> str:
         """As the folder writes it, "03"."""
         return self.folder.name.partition("_")[0]
-
-    @cached_property
-    def title(self) -> str:
-        """The lesson's first heading without its number, else the folder's name in words."""
-        for line in _text(self.lesson).splitlines():
-            if line.startswith("# "):
-                return _NUMBER_IN_TITLE.sub("", line[2:].strip())
-        return self.folder.name.partition("_")[2].replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -97,38 +92,20 @@ class Syllabus:
 
 def read_syllabus(root: Path) -> Syllabus:
     """Read the tree under `root`, the course's folder."""
-    folders = [p for p in (root / "exercises").iterdir() if _NUMBERED.fullmatch(p.name)]
-    folders.sort(key=lambda p: (int(p.name.partition("_")[0]), p.name))
-    modules = [_read_module(folder, root / "lessons") for folder in folders if folder.is_dir()]
+    modules = [_read_module(root, folder) for folder in tree.modules(root) if folder.is_dir()]
     return Syllabus(root, tuple(module for module in modules if module.exercises))
 
 
-def _read_module(folder: Path, lessons: Path) -> Module:
-    lesson = lessons / f"{folder.name}.md"
-    text = _text(lesson)
-    found = [*_beside_stubs(folder), *_in_folders(folder)]
-    found.sort(key=lambda exercise: _place(exercise.name, text))
-    return Module(folder, lesson if lesson.is_file() else None, tuple(found))
-
-
-def _beside_stubs(folder: Path) -> list[Exercise]:
-    stubs = {p.stem for p in folder.glob("*.py") if not _is_grader(p)}
-    graders: dict[str, list[Path]] = {}
-    for path in sorted(folder.glob("test_*.py")):
-        name = path.stem.removeprefix("test_")
-        if name not in stubs:  # test_scraper_parsing.py also grades scraper.py
-            owners = [stub for stub in stubs if name.startswith(f"{stub}_")]
-            name = max(owners, key=len, default=name)
-        graders.setdefault(name, []).append(path)
-    return [
-        Exercise(folder.name, name, folder / f"{name}.py", tuple(paths))
-        for name, paths in graders.items()
+def _read_module(root: Path, folder: Path) -> Module:
+    lesson = tree.lesson_of(root, folder.name)
+    text = lesson.read_text("utf-8", errors="replace") if lesson.is_file() else ""
+    exercises = [
+        Exercise(folder.name, found.name, root / "exercises" / found.file, tuple(graders))
+        for found, graders in tree.exercises(folder).items()
     ]
-
-
-def _in_folders(folder: Path) -> list[Exercise]:
-    inner = {p: tuple(sorted(p.glob("test_*.py"))) for p in folder.iterdir() if p.is_dir()}
-    return [Exercise(folder.name, p.name, p, paths) for p, paths in inner.items() if paths]
+    exercises.sort(key=lambda exercise: _place(exercise.name, text))
+    heading = tree.title_of(root, folder.name)
+    return Module(folder, heading, lesson if lesson.is_file() else None, tuple(exercises))
 
 
 def _place(name: str, lesson: str) -> tuple[int, int, str]:
@@ -138,14 +115,3 @@ def _place(name: str, lesson: str) -> tuple[int, int, str]:
         return (0, heading.start(), name)
     mention = re.search(rf"\b{re.escape(name)}\b", lesson)
     return (1, mention.start(), name) if mention else (2, 0, name)
-
-
-def _is_grader(path: Path) -> bool:
-    return path.name.startswith("test_") or path.name in {"conftest.py", "__init__.py"}
-
-
-def _text(path: Path | None) -> str:
-    try:
-        return path.read_text("utf-8", errors="replace") if path else ""
-    except OSError:
-        return ""

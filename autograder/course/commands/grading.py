@@ -64,7 +64,7 @@ def begin(syllabus: Syllabus, exercise: Exercise | None, *, solved: int = 0) -> 
         return
     module = syllabus.module_of(exercise)
     dot = screen.symbol("dot")
-    head = f"{module.number} {module.title} {dot} {exercise.name}"
+    head = f"{module.heading} {dot} {exercise.name}"
     total = len(syllabus.exercises)
     screen.say(screen.both_ends(head, f"not begun {dot} {solved} of {total} solved"), "bold")
     about = exercise_brief(exercise)

@@ -1,6 +1,7 @@
 """`course hint`, `course explain` and `course solution`."""
 
 import difflib
+import re
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from autograder.course import screen
 from autograder.course.choose import choose_one
 from autograder.course.grade import grade_quietly
 from autograder.course.hints import choose_hints, hints_shown, read_hints, remember_shown
-from autograder.course.mistakes import find_mistake, read_mistakes
+from autograder.course.mistakes import all_mistakes, find_mistake
 from autograder.course.progress import first_unsolved, progress
 from autograder.course.refusal import Refusal
 from autograder.course.root import find_root, shown
@@ -40,16 +41,17 @@ def explain(name: str | None) -> None:
     """Show a section of the catalogue of mistakes, or list them all."""
     root = find_root()
     if name is None:
+        mistakes = all_mistakes(root)
         screen.say("course explain MISTAKE explains one of these:", "bold")
-        mistakes = read_mistakes(root)
-        longest = max(map(len, mistakes))
-        for mistake, section in mistakes.items():
-            screen.say(f"  {mistake:<{longest}}  {_first_sentence(section)}")
+        longest = max(len(mistake.name) for mistake in mistakes)
+        for mistake in mistakes:
+            sentence = re.split(r"[.:;](?= |$)", mistake.sentence)[0]
+            screen.say(f"  {mistake.name:<{longest}}  {sentence}.")
         return
-    mistake, section = find_mistake(root, name)
-    screen.say(mistake, "bold")
+    mistake = find_mistake(root, name)
+    screen.say(mistake.name, "bold")
     screen.say()
-    screen.markdown(section)
+    screen.markdown(mistake.text)
 
 
 def solution(typed: str | None, *, anyway: bool) -> None:
@@ -70,11 +72,6 @@ def solution(typed: str | None, *, anyway: bool) -> None:
     for theirs in given or [folder / f"{exercise.name}.py"]:
         mine = exercise.path / theirs.name if exercise.in_folder else exercise.path
         _show_difference(mine, theirs, syllabus.root)
-
-
-def _first_sentence(section: str) -> str:
-    first = " ".join(section.split("\n\n")[0].split())
-    return f"{first.split('. ')[0].rstrip('.')}."
 
 
 def _show_difference(mine: Path, theirs: Path, root: Path) -> None:
