@@ -7,6 +7,7 @@ asyncio does not record a lock's holder, so while worlds run ``asyncio.Lock.acqu
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ class Locks:
     def __init__(self, world: World) -> None:
         self._world = world
         self._holders: dict[asyncio.Lock, tuple[asyncio.Task[Any], Place]] = {}
+        self._lent: set[asyncio.Lock] = set()
         self._waiting: dict[asyncio.Task[Any], tuple[asyncio.Lock, int]] = {}
         self._tickets = 0
         self._suspects: list[tuple[float, list[tuple[asyncio.Task[Any], int]]]] = []
@@ -39,20 +41,24 @@ class Locks:
         self._tickets += 1
         self._waiting[task] = (lock, self._tickets)
         cycle = self._cycle(task)
-        if cycle:
+        if cycle and self._only_they_can_release(cycle):
             entry = [
                 (member, self._waiting[member][1]) for member in cycle if member in self._waiting
             ]
             self._suspects.append((self._world.loop.now, entry))
 
-    def got(self, lock: asyncio.Lock, task: asyncio.Task[Any], place: Place) -> None:
+    def got(self, lock: asyncio.Lock, task: asyncio.Task[Any], place: Place, scoped: bool) -> None:
+        """``scoped``: taken by ``async with``, and so given back by the same task."""
         self._holders[lock] = (task, place)
+        if not scoped:
+            self._lent.add(lock)
 
     def gave_up(self, task: asyncio.Task[Any]) -> None:
         self._waiting.pop(task, None)
 
     def released(self, lock: asyncio.Lock) -> None:
         self._holders.pop(lock, None)
+        self._lent.discard(lock)
 
     # -- asked by the loop --------------------------------------------------------------------
 
@@ -61,7 +67,7 @@ class Locks:
         if self._suspects:
             self._suspects = [entry for entry in self._suspects if self._stands(entry[1])]
             for since, members in self._suspects:
-                if now - since > PATIENCE:
+                if now - since > PATIENCE and self._cycle(members[0][0]):
                     raise Deadlock(self.describe_cycle([task for task, _ in members]))
 
     def standing_cycle(self) -> list[asyncio.Task[Any]] | None:
@@ -103,6 +109,12 @@ class Locks:
 
     # -- the graph ----------------------------------------------------------------------------
 
+    def _only_they_can_release(self, cycle: list[asyncio.Task[Any]]) -> bool:
+        """A lock taken by a bare ``acquire()`` may be released by any task, even much later."""
+        return not any(
+            self._waiting[task][0] in self._lent for task in cycle if task in self._waiting
+        )
+
     def _stands(self, members: list[tuple[asyncio.Task[Any], int]]) -> bool:
         return all(
             task in self._waiting and self._waiting[task][1] == ticket for task, ticket in members
@@ -137,6 +149,7 @@ class Locks:
 
 _acquire = asyncio.Lock.acquire
 _release = asyncio.Lock.release
+_enter_code = asyncio.Lock.__aenter__.__code__
 
 
 def install(current: Any) -> None:
@@ -158,7 +171,8 @@ def install(current: Any) -> None:
                 locks.gave_up(task)
         else:
             result = await _acquire(self)
-        locks.got(self, task, world.ownership.here())
+        scoped = sys._getframe(1).f_code is _enter_code
+        locks.got(self, task, world.ownership.here(), scoped)
         return result
 
     def release(self: asyncio.Lock) -> None:
