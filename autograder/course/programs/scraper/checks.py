@@ -62,6 +62,7 @@ class Heartbeat:
 async def heartbeat() -> AsyncIterator[Heartbeat]:
     """A task that wants a turn every 0.1 s, beside whatever runs in this block."""
     heart = Heartbeat()
+    heart.beats.append(asyncio.get_running_loop().time())
     task = asyncio.create_task(heart.beat())
     try:
         yield heart

@@ -1,0 +1,44 @@
+"""Forgets the await in front of response.json().
+
+The request is sent and answered, and json() is a coroutine that nobody runs. Asking it for "price"
+fails, and the failure looks like the service's.
+
+mistake: never-awaited
+fails: test_results_are_in_the_order_of_the_urls, test_a_failure_is_kept_beside_the_rest,
+    test_an_odd_answer_is_a_failure, test_requests_run_at_the_same_time,
+    test_no_more_than_the_limit_are_in_flight, test_a_request_is_in_flight_until_its_body_is_there,
+    test_a_free_place_is_taken_at_once, test_the_session_is_used_and_left_open,
+    test_the_loop_is_never_blocked
+"""
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True)
+class Price:
+    url: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Failure:
+    url: str
+    error: Exception
+
+
+async def fetch_prices(session, urls, *, limit=10):
+    semaphore = asyncio.Semaphore(limit)
+
+    async def fetch(url):
+        async with semaphore:
+            try:
+                async with session.get(url) as response:
+                    response.raise_for_status()
+                    data = response.json()
+                    return Price(url, Decimal(data["price"]))
+            except Exception as error:
+                return Failure(url, error)
+
+    return await asyncio.gather(*[fetch(url) for url in urls])

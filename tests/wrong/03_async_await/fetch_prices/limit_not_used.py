@@ -1,0 +1,36 @@
+"""Takes `limit` as an argument and does nothing with it.
+
+mistake: unbounded-concurrency
+fails: test_no_more_than_the_limit_are_in_flight, test_a_free_place_is_taken_at_once,
+    test_a_request_is_in_flight_until_its_body_is_there,
+    test_cancelling_it_cancels_what_is_in_flight
+"""
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True)
+class Price:
+    url: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Failure:
+    url: str
+    error: Exception
+
+
+async def fetch(session, url):
+    try:
+        async with session.get(url) as response:
+            response.raise_for_status()
+            return Price(url, Decimal((await response.json())["price"]))
+    except Exception as error:
+        return Failure(url, error)
+
+
+async def fetch_prices(session, urls, *, limit=10):
+    return await asyncio.gather(*(fetch(session, url) for url in urls))
