@@ -6,6 +6,7 @@ import asyncio
 import linecache
 import sys
 from collections import deque
+from dataclasses import replace
 from pathlib import PurePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,7 @@ class Recorder(Silence):
         self.events = deque(maxlen=_MAX_EVENTS)
         self._raising: tuple[FrameType, int] | None = None
         self._tracing = False
+        self._newborn: asyncio.Task[Any] | None = None
 
     # -- told by the world --------------------------------------------------------------------
 
@@ -74,10 +76,10 @@ class Recorder(Silence):
         self._append(kind, text, self.lane() if lane is None else lane, place, key)
 
     def spawned(self, task: asyncio.Task[Any]) -> None:
-        # A task may get its name right after it was made, so the label is looked up later.
         place = self._world.ownership.author(sys._getframe(1))
         if place is not None:
-            self._append("spawn", self._world.label(task), self.lane(), place)
+            self._append("spawn", "", self.lane(), place)
+            self._newborn = task
 
     def cancelled(self, task: asyncio.Task[Any]) -> None:
         self._append(
@@ -106,6 +108,7 @@ class Recorder(Silence):
             sys.settrace(self._enter)
 
     def stop(self) -> None:
+        self._name_newborn()
         if self._tracing:
             sys.settrace(None)
             self._tracing = False
@@ -120,9 +123,9 @@ class Recorder(Silence):
 
     def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "line":
-            # On 3.12 and later the line that raised is reported once more as it is left.
-            if self._raising != (frame, frame.f_lineno):
-                self._raising = None
+            if self._raising == (frame, frame.f_lineno):
+                return self._step  # 3.12 and later report a line once more as an exception leaves it
+            self._raising = None
             code = frame.f_code
             text = linecache.getline(code.co_filename, frame.f_lineno).strip()
             self._append("line", text, self.lane(), (code.co_filename, frame.f_lineno))
@@ -165,8 +168,15 @@ class Recorder(Silence):
     ) -> None:
         if not self._world.tracing:  # it is being closed
             return
+        self._name_newborn()
         loop = self._world.loop
         file, line = place if place else (None, None)
         self.events.append(
             Event(round(loop.now - START, 9), loop.steps, lane, kind, text[:400], file, line, key)
         )
+
+    def _name_newborn(self) -> None:
+        """Before 3.13 a task gets its name right after it was made, so its label comes late."""
+        if self._newborn is not None:
+            task, self._newborn = self._newborn, None
+            self.events[-1] = replace(self.events[-1], text=self._world.label(task)[:400])
