@@ -124,7 +124,7 @@ class Recorder(Silence):
     def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "line":
             if self._raising == (frame, frame.f_lineno):
-                return self._step  # 3.12 and later report a line once more as an exception leaves it
+                return self._step  # 3.12 and later report it again as an exception leaves
             self._raising = None
             code = frame.f_code
             text = linecache.getline(code.co_filename, frame.f_lineno).strip()
