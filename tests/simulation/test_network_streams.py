@@ -156,6 +156,48 @@ def test_close_sends_what_is_buffered() -> None:
     assert in_world(program) == 1_000_000
 
 
+def test_the_end_of_the_stream_comes_after_what_is_buffered() -> None:
+    """write_eof() waits its turn behind bytes that the peer has not taken yet."""
+
+    async def program(world: World) -> bytes:
+        async def weigh(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"%d" % len(await reader.read()))
+            writer.close()
+
+        await asyncio.start_server(weigh, "scales.example", 1)
+        reader, writer = await asyncio.open_connection("scales.example", 1)
+        writer.write(b"x" * 1_000_000)
+        writer.write_eof()
+        received = await reader.read()
+        writer.close()
+        return received
+
+    assert in_world(program) == b"1000000"
+
+
+def test_a_client_cancelled_while_it_connects_hangs_up() -> None:
+    """Cancelled when the connection is just made, create_connection() closes it again."""
+
+    async def program(world: World) -> None:
+        class Cancelling(Recording):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                super().connection_made(transport)
+                connecting.cancel()
+
+        loop = asyncio.get_running_loop()
+        client, server = Cancelling(), Recording()
+        await loop.create_server(lambda: server, "shop.example", 80)
+        connecting = asyncio.ensure_future(
+            loop.create_connection(lambda: client, "shop.example", 80)
+        )
+        await asyncio.wait([connecting])
+        assert connecting.cancelled()
+        await server.lost
+        assert server.log == ["made", "eof", ("lost", None)]
+
+    in_world(program)
+
+
 def test_writing_to_a_peer_that_is_gone_fails_a_round_trip_later() -> None:
     """The first write after the peer has closed is lost in silence, a later one raises."""
 

@@ -35,11 +35,11 @@ class Pipe:
 
     ``receive`` and ``signal`` are called with what arrives, ``writable`` when the window has room
     again after a sender was refused room. All of them run in ``context``, if one is given.
-    Latencies are drawn for each segment; a later segment never overtakes an earlier one.
+    Latencies are drawn for each segment; one that is faster than the one before waits for it.
     """
 
     __slots__ = (
-        "_arrival", "_credits", "_ended", "_loop", "_sent", "_timer", "_under_way", "_unread",
+        "_credits", "_ended", "_loop", "_sent", "_timer", "_under_way", "_unread",
         "_waited_for", "_wake_up", "_world", "context", "fuse", "key", "link", "names",
         "on_fuse", "receive", "sender_context", "signal", "writable",
     )  # fmt: skip
@@ -59,7 +59,6 @@ class Pipe:
         """Bytes after which ``on_fuse`` is called and nothing more gets through."""
         self.on_fuse: Callable[[], None]
         self._under_way: deque[tuple[float, bytes | Signal, str]] = deque()
-        self._arrival = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._unread = 0
         self._credits: deque[tuple[float, int]] = deque()
@@ -150,10 +149,6 @@ class Pipe:
         link, world = self.link, self._world
         latency = world.latency(f"{self.key} seg {self._sent}", link.low, link.high)
         arrival = self._loop.now + latency
-        if arrival > self._arrival:
-            self._arrival = arrival
-        else:
-            arrival = self._arrival
         self._under_way.append((arrival, payload, shown))
         if self._timer is None:
             self._timer = self._loop.call_at(arrival, self._arrive, context=self.context)
