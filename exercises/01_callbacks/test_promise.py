@@ -1,0 +1,420 @@
+"""Grades promise.py."""
+
+from functools import partial
+from itertools import product
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.grading.callback_loop import CallbackLoop
+
+
+class Failed(Exception):
+    """What promises are rejected with."""
+
+
+class Scene:
+    """A loop, a diary in which handlers note what they are told, and ways to make promises."""
+
+    def __init__(self, submission):
+        self.loop = CallbackLoop()
+        self.submission = submission
+        self.told = []
+
+    def promise(self):
+        """A promise that is not decided, and its resolve and reject."""
+        given = []
+        promise = self.submission.Promise(self.loop.call_soon, lambda *both: given.extend(both))
+        assert len(given) == 2, "when Promise(call_soon, start) returned, start had not been called"
+        return promise, *given
+
+    def fulfilled(self, value):
+        promise, resolve, _ = self.promise()
+        resolve(value)
+        return promise
+
+    def rejected(self, error):
+        promise, _, reject = self.promise()
+        reject(error)
+        return promise
+
+    def note(self, name):
+        """A handler that notes what it is told, under a name."""
+
+        def handler(what):
+            self.told.append((name, what))
+
+        return handler
+
+    def listen(self, promise, name=""):
+        """Note how a promise ends: as "on_done" or "on_error", behind a name if there is one."""
+        promise.then(self.note(f"{name} on_done".strip()), self.note(f"{name} on_error".strip()))
+
+    def assert_told(self, *expected, after):
+        """These handlers were called, and no others; `after` says what had happened before."""
+        assert self.told == list(expected), f"{after}: {said(self.told)}; expected {said(expected)}"
+
+    def run(self, expected_error=None):
+        """Run the loop; how often it was told of an expected error. Any other is raised."""
+        self.loop.run()
+        times = self.loop.take(expected_error)
+        for error in self.loop.errors:
+            assert not isinstance(error, Failed), (
+                f"{error!r} came out of a callback of the loop, although a handler is there for it"
+            )
+        self.loop.raise_unexpected()
+        return times
+
+
+def said(calls):
+    """What handlers were told, as calls."""
+    return ", then ".join(f"{name}({what!r})" for name, what in calls) or "no handler was called"
+
+
+def raiser(error):
+    """A handler that raises."""
+
+    def handler(what):
+        raise error
+
+    return handler
+
+
+@pytest.mark.points(2)
+def test_a_handler_is_told_the_outcome(submission):
+    """on_done is told the value of a fulfilled promise, on_error the error of a rejected one."""
+    for value in ("24.90", None, 0, [], False):
+        scene = Scene(submission)
+        promise, resolve, _ = scene.promise()
+        scene.listen(promise)
+        scene.run()
+        scene.assert_told(after="nothing was decided")
+        resolve(value)
+        scene.run()
+        scene.assert_told(("on_done", value), after=f"resolve({value!r})")
+    scene, error = Scene(submission), Failed("no price")
+    promise, _, reject = scene.promise()
+    scene.listen(promise)
+    reject(error)
+    scene.run()
+    scene.assert_told(("on_error", error), after=f"reject({error!r})")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Does your promise remember its outcome for those who ask when all is over?")
+def test_a_handler_that_comes_late_is_told_too(submission):
+    """then and catch may be called when the outcome has been there for long."""
+    scene, error = Scene(submission), Failed("no price")
+    fulfilled, rejected = scene.fulfilled("24.90"), scene.rejected(error)
+    scene.listen(fulfilled)
+    scene.listen(rejected)
+    scene.run()
+    scene.told.clear()
+    scene.listen(fulfilled, "late")
+    rejected.catch(scene.note("late on_error"))
+    scene.run()
+    expected = ("late on_done", "24.90"), ("late on_error", error)
+    scene.assert_told(*expected, after="asked when all was decided")
+
+
+@pytest.mark.points(1)
+def test_everyone_who_asks_is_told_in_the_order_of_asking(submission):
+    """Each handler of a promise is called once, in the order of asking, one of a handler's too."""
+    scene = Scene(submission)
+    promise, resolve, _ = scene.promise()
+    promise.then(scene.note("first"))
+    promise.then(lambda value: scene.listen(promise, "asked by second"))
+    promise.then(scene.note("third"))
+    resolve(7)
+    scene.run()
+    expected = ("first", 7), ("third", 7), ("asked by second on_done", 7)
+    scene.assert_told(*expected, after="three asked, and then the second asked again")
+
+
+@pytest.mark.points(1)
+def test_the_first_call_decides(submission):
+    """After resolve or reject was called once, calling them again does nothing."""
+    error, other = Failed("first"), Failed("second")
+    for first, outcome in (("resolve", "one"), ("reject", error)):
+        scene = Scene(submission)
+        promise, resolve, reject = scene.promise()
+        scene.listen(promise)
+        {"resolve": resolve, "reject": reject}[first](outcome)
+        resolve("two")
+        reject(other)
+        scene.run()
+        resolve("three")
+        reject(other)
+        scene.run()
+        assert len(scene.told) < 2, mistake(
+            "callback-called-twice",
+            f"{first} was called, then resolve and reject again; {said(scene.told)}.",
+        )
+        name = "on_done" if first == "resolve" else "on_error"
+        scene.assert_told((name, outcome), after=f"{first} was called first")
+
+
+@pytest.mark.points(1)
+def test_what_start_raises_rejects_the_promise(submission):
+    """If start raises, the promise is rejected, unless it had been decided before."""
+    error = Failed("while starting")
+
+    def resolve_and_raise(resolve, reject):
+        resolve("24.90")
+        raise error
+
+    for start, expected in (
+        (lambda resolve, reject: raiser(error)(None), ("on_error", error)),
+        (resolve_and_raise, ("on_done", "24.90")),
+    ):
+        scene = Scene(submission)
+        try:
+            promise = submission.Promise(scene.loop.call_soon, start)
+        except Failed:
+            raise AssertionError("start raised, and so did Promise(call_soon, start)") from None
+        scene.listen(promise)
+        scene.run()
+        scene.assert_told(expected, after="start raised")
+
+
+@pytest.mark.points(2)
+def test_then_calls_no_handler(submission):
+    """Even if the outcome is there already, then and catch return before a handler is called."""
+    for name in ("then", "catch"):
+        scene = Scene(submission)
+        if name == "then":
+            scene.fulfilled(1).then(scene.note("done"))
+        else:
+            scene.rejected(Failed("no price")).catch(scene.note("error"))
+        assert not scene.told, mistake(
+            "inline-callback", f"The promise had its outcome, and {name} called the handler itself."
+        )
+        scene.run()
+        assert len(scene.told) == 1, f"after the loop had run: {said(scene.told)}"
+
+
+@pytest.mark.points(2)
+def test_resolve_and_reject_call_no_handler(submission):
+    """resolve and reject return before any handler that is waiting is called."""
+    for name in ("resolve", "reject"):
+        scene = Scene(submission)
+        promise, resolve, reject = scene.promise()
+        scene.listen(promise)
+        decide = {"resolve": resolve, "reject": reject}[name]
+        decide(Failed("a value can be an error, too"))
+        assert not scene.told, mistake(
+            "inline-callback", f"{name} called a handler that was waiting, and returned after it."
+        )
+        scene.run()
+        assert len(scene.told) == 1, f"after the loop had run: {said(scene.told)}"
+
+
+@pytest.mark.points(1)
+def test_handlers_of_a_chain_wait_for_their_turn(submission):
+    """When a handler has returned, the next one in its chain queues behind those already due."""
+    scene = Scene(submission)
+    promise, resolve, _ = scene.promise()
+    promise.then(scene.note("a")).then(scene.note("b")).then(scene.note("c"))
+    promise.then(scene.note("x"))
+    resolve(None)
+    scene.run()
+    order = [name for name, _ in scene.told]
+    assert order != ["a", "b", "c", "x"], mistake(
+        "inline-callback",
+        "b and c were called right after a, before x, which was due when a was: a's promise "
+        "called its handlers itself.",
+    )
+    assert order == ["a", "x", "b", "c"], f"the order was {order}; a and x were due first"
+
+
+@pytest.mark.points(2)
+def test_then_gives_a_promise_for_what_the_handler_returns(submission):
+    """What a handler returns is the outcome of the promise that then returned."""
+    scene = Scene(submission)
+    first = scene.fulfilled(2)
+    second = first.then(lambda value: value + 1)
+    assert isinstance(second, submission.Promise), f"then returned {second!r}, not a Promise"
+    assert second is not first, "then returned the same promise, not a new one"
+    scene.listen(first, "first")
+    scene.listen(second.then(lambda value: value * 10))
+    scene.run()
+    scene.assert_told(("first on_done", 2), ("on_done", 30), after="2, then + 1, then * 10")
+
+
+@pytest.mark.points(2)
+def test_what_a_handler_raises_rejects_its_promise(submission):
+    """If on_done or on_error raises, the promise that then returned is rejected."""
+    error = Failed("in a handler")
+    for kind in ("on_done", "on_error"):
+        scene = Scene(submission)
+        if kind == "on_done":
+            origin = scene.fulfilled(1)
+            following = origin.then(raiser(error), scene.note("the same then's on_error"))
+        else:
+            origin = scene.rejected(Failed("first"))
+            following = origin.catch(raiser(error))
+        scene.listen(following)
+        reported = scene.run(error)
+        assert scene.told, mistake(
+            "error-swallowed",
+            f"{kind} raised {error!r}, and who waits for the promise of its then was not told"
+            + (": it went up to the loop." if reported else "."),
+        )
+        scene.assert_told(("on_error", error), after=f"{kind} raised")
+        assert not reported, f"{kind} raised {error!r}: handled by on_error, and reported as well"
+
+
+@pytest.mark.points(2)
+def test_a_handled_error_is_over(submission):
+    """What on_error returns fulfils the promise that then or catch returned."""
+    scene = Scene(submission)
+    mended = scene.rejected(Failed("a")).catch(lambda error: "instead")
+    scene.listen(mended, "catch")
+    mended = scene.rejected(Failed("b")).then(scene.note("done"), lambda error: "instead")
+    scene.listen(mended, "then")
+    scene.run()
+    expected = ("catch on_done", "instead"), ("then on_done", "instead")
+    scene.assert_told(*expected, after="handlers returned 'instead'")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("A then without on_error is a link in a chain. What does it do with an error?")
+def test_without_a_handler_the_outcome_goes_on(submission):
+    """An error passes a then that has no on_error, a value passes a catch, both unchanged."""
+    scene, error = Scene(submission), Failed("no price")
+    unseen = scene.note("a handler that is not for this outcome")
+    failing = scene.rejected(error).then(unseen).then(unseen, None).then()
+    scene.listen(failing, "the error's chain")
+    scene.listen(scene.fulfilled(0).catch(unseen).then(None, unseen), "the value's chain")
+    scene.run()
+    scene.told.sort(key=str)  # which of the two chains is quicker does not matter
+    expected = ("the error's chain on_error", error), ("the value's chain on_done", 0)
+    scene.assert_told(*expected, after="two chains without handlers for their outcomes")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("When a handler returns a promise, whose outcome does the next handler want?")
+def test_a_handler_may_return_a_promise(submission):
+    """If a handler returns a promise, the next one gets that promise's outcome."""
+    for name, decided, outcome in product(
+        ("on_done", "on_error"), ("before", "after"), ("inner", Failed("inner"))
+    ):
+        scene = Scene(submission)
+        inner, resolve, reject = scene.promise()
+        decide = partial(resolve if outcome == "inner" else reject, outcome)
+        handler = partial(lambda inner, _: inner, inner)
+        if name == "on_done":
+            scene.listen(scene.fulfilled(1).then(handler))
+        else:
+            scene.listen(scene.rejected(Failed("outer")).catch(handler))
+        if decided == "before":
+            decide()
+        scene.run()
+        if decided == "after":
+            scene.assert_told(after="the promise it returned is undecided")
+            decide()
+            scene.run()
+        expected = ("on_done" if outcome == "inner" else "on_error", outcome)
+        scene.assert_told(expected, after=f"{name} returned a promise, decided {decided} that")
+
+
+@pytest.mark.points(1)
+def test_resolve_may_be_given_a_promise(submission):
+    """resolve(promise) decides: the outcome will be that promise's, however deep, and no other."""
+    scene = Scene(submission)
+    outer, resolve_outer, reject_outer = scene.promise()
+    middle, resolve_middle, _ = scene.promise()
+    inner, resolve_inner, _ = scene.promise()
+    scene.listen(outer)
+    resolve_outer(middle)
+    reject_outer(Failed("too late"))
+    resolve_outer("too late")
+    resolve_middle(inner)
+    scene.run()
+    scene.assert_told(after="the inner promise is undecided")
+    resolve_inner("inner")
+    scene.run()
+    scene.assert_told(("on_done", "inner"), after="the inner promise was fulfilled")
+
+
+@pytest.mark.points(2)
+def test_a_rejection_that_nobody_handles_is_reported(submission):
+    """The error of a rejected promise that nobody asked is raised by a callback, once."""
+    scene, error = Scene(submission), Failed("nobody cares")
+    promise = scene.rejected(error)
+    assert_reported_once(scene, error, "A promise was rejected that nobody asked for its outcome")
+    promise.catch(scene.note("late"))
+    assert scene.run(error) == 0, "the error was reported once more when somebody asked"
+    scene.assert_told(("late", error), after="reported, and then caught")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Every then makes a promise, and each promise looks after its own rejection.")
+def test_the_end_of_a_chain_is_reported(submission):
+    """Of a chain that nobody catches, the error is reported by the last promise, once."""
+    scene, error = Scene(submission), Failed("nobody cares")
+    promise, _, reject = scene.promise()
+    promise.then(scene.note("a")).then(scene.note("b"))
+    reject(error)
+    assert_reported_once(scene, error, "A chain of two thens without a catch was rejected")
+
+    scene = Scene(submission)
+    scene.rejected(Failed("first")).catch(raiser(error))
+    assert_reported_once(scene, error, "A catch raised, and nothing came after it")
+
+    scene = Scene(submission)
+    _, resolve, _ = scene.promise()
+    resolve(scene.rejected(error))
+    assert_reported_once(scene, error, "A promise that nobody asked took over a rejected one")
+
+
+def assert_reported_once(scene, error, story):
+    reported = scene.run(error)
+    assert reported, mistake("lost-rejection", f"{story}, and the loop was not told.")
+    assert reported == 1, f"{story}; the same error was reported {reported} times"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Between the rejection and the catch there is usually a line or two of code.")
+def test_a_handled_rejection_is_not_reported(submission):
+    """A rejection that is caught, at once or at the end of its chain, is not reported."""
+
+    def caught_at_once(scene, error):
+        scene.rejected(error).catch(scene.note("caught"))
+
+    def caught_at_the_end(scene, error):
+        scene.rejected(error).then(scene.note("a")).then(scene.note("b")).catch(
+            scene.note("caught")
+        )
+
+    def caught_before(scene, error):
+        promise, _, reject = scene.promise()
+        promise.catch(scene.note("caught"))
+        scene.run()
+        reject(error)
+
+    def raised_by_a_handler(scene, error):
+        scene.fulfilled(1).then(raiser(error)).catch(scene.note("caught"))
+
+    def returned_by_a_handler(scene, error):
+        scene.fulfilled(1).then(lambda _: scene.rejected(error)).catch(scene.note("caught"))
+
+    def taken_over(scene, error):
+        outer, resolve, _ = scene.promise()
+        resolve(scene.rejected(error))
+        outer.catch(scene.note("caught"))
+
+    for case in (
+        caught_at_once,
+        caught_at_the_end,
+        caught_before,
+        raised_by_a_handler,
+        returned_by_a_handler,
+        taken_over,
+    ):
+        scene, error = Scene(submission), Failed("handled")
+        story = case.__name__.replace("_", " ")
+        case(scene, error)
+        reported = scene.run(error)
+        scene.assert_told(("caught", error), after=f"a rejection, {story}")
+        assert not reported, f"a rejection, {story}, was reported as if nobody had handled it"
