@@ -16,6 +16,7 @@ from autograder.course.git import GitFailed, blob, git, names, succeeds, text
 from autograder.course.refusal import Refusal
 
 Tree = dict[str, tuple[str, str]]  # path -> (mode, object id)
+NEWEST = "refs/course/newest"  # where the last fetch found the course
 IDENTITY = ("-c", "user.name=course update", "-c", "user.email=course@localhost")
 
 
@@ -75,9 +76,12 @@ def fetch(root: Path, source: str) -> str:
     Raises:
         Refusal: it cannot be reached.
     """
+    wanted = [f"+HEAD:{NEWEST}"]
+    if source in text(root, "remote").split():  # so that git status, too, knows what is newest
+        wanted.append(f"+refs/heads/*:refs/remotes/{source}/*")
     try:
-        git(root, "fetch", "--quiet", "--no-tags", source, "HEAD")
-        return text(root, "rev-parse", "FETCH_HEAD^{commit}")
+        git(root, "fetch", "--quiet", "--no-tags", source, *wanted)
+        return text(root, "rev-parse", NEWEST)
     except GitFailed as error:
         raise Refusal(f"{source} could not be fetched. git says: {error}") from None
 
