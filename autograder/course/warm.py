@@ -11,17 +11,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-PRELOADED = (
-    "asyncio",
-    "aiohttp",
-    "aiohttp.web",
-    "bs4",
-    "pytest",
-    "pytest_asyncio.plugin",
-    "autograder.grading.plugin",
-    "autograder.simulation.explore",
-    "autograder.simulation.network",
-)
+PRELOADED = ["autograder.course.preload", __name__]
 
 
 class Run(Protocol):
@@ -50,7 +40,7 @@ class _Fresh:
 class _Forked:
     def __init__(self, root: Path, arguments: list[str]) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([*PRELOADED, __name__])
+        context.set_forkserver_preload(PRELOADED)
         self._process = context.Process(target=_grade, args=(str(root), arguments))
         self._process.start()
 
