@@ -11,7 +11,7 @@ import pytest
 import websockets
 from aiohttp import web
 
-from autograder.simulation import Refused, World, explore
+from autograder.simulation import Refused, World, explore, run_world
 
 from .networking import in_world
 
@@ -151,6 +151,34 @@ def test_a_cancelled_request_leaves_nothing_behind() -> None:
         assert world.network.connections() == []
 
     assert explore(program, seeds=30) is None
+
+
+def test_a_server_can_be_stopped_before_the_end() -> None:
+    """The runner that serve_app() returns stops the server, as aiohttp's always does."""
+
+    async def program(world: World) -> None:
+        runner = await world.network.serve_app(shop(), "shop.example")
+        async with aiohttp.ClientSession() as session:
+            assert await get(session, "http://shop.example/price") == "9.99"
+            await runner.cleanup()
+            with pytest.raises(aiohttp.ClientConnectorError, match="nobody listens"):
+                await get(session, "http://shop.example/price")
+
+    in_world(program)
+
+
+def test_a_handler_that_hangs_does_not_delay_the_end() -> None:
+    """A world ends when its test does, whatever its servers are still busy with."""
+
+    async def program(world: World) -> None:
+        await world.network.serve_app(shop(delay=100_000), "shop.example")
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(get(session, "http://shop.example/price"), 1)
+
+    outcome = run_world(program)
+    assert (outcome.error, outcome.problems) == (None, [])
+    assert outcome.time == 1.0
 
 
 def test_aiohttp_websockets_talk_both_ways() -> None:

@@ -231,14 +231,23 @@ class Network(Faults):
     async def serve_app(self, app: Any, host: str, port: int = 80, **options: Any) -> Any:
         """Serve an ``aiohttp.web.Application`` until the world ends; its runner.
 
-        ``options`` go to ``aiohttp.web.AppRunner``. Nothing is logged unless they say so.
+        ``options`` go to ``aiohttp.web.AppRunner``. Nothing is logged unless they say so. To stop
+        the server sooner, await the runner's ``cleanup()``.
         """
         from aiohttp import web
 
         runner = web.AppRunner(app, **{"access_log": None, **options})
         await runner.setup()
         await web.TCPSite(runner, host, port).start()
-        self.world.at_end(runner.cleanup)
+
+        async def clean_up() -> None:
+            # Without the runner's wait for handlers that are still busy: time would pass, and
+            # what the test has left behind would run on meanwhile.
+            if runner.server is not None:
+                await app.shutdown()
+                await app.cleanup()
+
+        self.world.at_end(clean_up)
         return runner
 
     # -- the end --------------------------------------------------------------------------------

@@ -54,7 +54,8 @@ class SimulatedTransport(ReadingTransport):
         self._on_gone = on_gone
         outgoing.writable = self._pump
         self._server: SimulatedServer | None = None
-        self._buffer: deque[bytes] = deque()
+        # Views, so that what is left of a large write is not copied each time the window opens.
+        self._buffer: deque[memoryview] = deque()
         self._buffered = 0
         self._high, self._low = _HIGH_WATER, _HIGH_WATER // 4
         self._writing_paused = False
@@ -109,16 +110,15 @@ class SimulatedTransport(ReadingTransport):
         self._write(bytes(data))
 
     def _write(self, data: bytes) -> None:
-        if not self._buffer:
-            room = self._outgoing.room()
-            if len(data) <= room:
-                self._outgoing.send(data)
-                return
-            if room > 0:
-                self._outgoing.send(data[:room])
-                data = data[room:]
-        self._buffer.append(data)
-        self._buffered += len(data)
+        room = 0 if self._buffer else self._outgoing.room()
+        if len(data) <= room:
+            self._outgoing.send(data)
+            return
+        if room:
+            self._outgoing.send(data[:room])
+        rest = memoryview(data)[room:]
+        self._buffer.append(rest)
+        self._buffered += len(rest)
         self._outgoing.wait_for_room()
         self._maybe_pause_protocol()
 
@@ -138,7 +138,7 @@ class SimulatedTransport(ReadingTransport):
             if len(data) > room:
                 buffer.appendleft(data[room:])
                 data = data[:room]
-            self._outgoing.send(data)
+            self._outgoing.send(bytes(data))
             room -= len(data)
             self._buffered -= len(data)
         self._maybe_resume_protocol()
