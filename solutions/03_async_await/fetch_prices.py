@@ -42,7 +42,7 @@ async def fetch_prices(
                 return Failure(url, error)
 
     # fetch() returns its failures, so gather never sees one, and its results are in input order.
-    # When we are cancelled, gather cancels every fetch and waits for it.
+    # When we are cancelled, gather cancels every fetch, and none is slow on its way out.
     return await asyncio.gather(*(fetch(url) for url in urls))
 
 

@@ -26,6 +26,6 @@ async def first_success(mirrors: Sequence[Callable[[], Coroutine[Any, Any, T]]])
         # Also on the way out with a result, and when we are cancelled ourselves.
         for task in tasks:
             task.cancel()
-        # cancel() only asks. gather waits until each has cleaned up, takes their errors, and
-        # keeps waiting for them even if we are cancelled here: asyncio.wait would not.
+        # cancel() only asks. With return_exceptions, gather waits until each has cleaned up, takes
+        # their errors, and keeps waiting even if we are cancelled here: asyncio.wait would not.
         await asyncio.gather(*tasks, return_exceptions=True)
