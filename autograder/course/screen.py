@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SYMBOLS = {"done": "●", "begun": "◐", "open": "○", "yes": "✓", "no": "✗", "dot": "·", "arrow": "→"}
 PLAIN = {"done": "#", "begun": "+", "open": ".", "yes": "ok", "no": "no", "dot": "-", "arrow": "->"}
+MARKDOWN_STYLES = {"markdown.code": "bold cyan", "markdown.h2": "bold", "markdown.h3": "bold"}
 
 
 def survive_any_encoding() -> None:
@@ -62,7 +63,9 @@ def markdown(text: str) -> None:
     if not sys.stdout.isatty():
         print(text, flush=True)
         return
+    from rich.console import Console
     from rich.markdown import Heading, Markdown
+    from rich.theme import Theme
 
     class Plain(Heading):
         """A heading without a frame, at the left."""
@@ -76,7 +79,7 @@ def markdown(text: str) -> None:
 
         elements = Markdown.elements | {"heading_open": Plain}
 
-    out = console()
+    out = Console(emoji=False, theme=Theme(MARKDOWN_STYLES))
     out.print(Lesson(text, code_theme="ansi_dark"), width=min(out.width, 88))
 
 

@@ -23,6 +23,9 @@ class Run(Protocol):
     def stop(self) -> None:
         """End it now, whatever it is doing."""
 
+    def wait(self) -> None:
+        """Wait until it has ended."""
+
 
 class _Fresh:
     def __init__(self, root: Path, arguments: list[str]) -> None:
@@ -34,6 +37,9 @@ class _Fresh:
 
     def stop(self) -> None:
         self._process.kill()
+        self.wait()
+
+    def wait(self) -> None:
         self._process.wait()
 
 
@@ -49,6 +55,9 @@ class _Forked:
 
     def stop(self) -> None:
         self._process.kill()
+        self.wait()
+
+    def wait(self) -> None:
         self._process.join()
 
 

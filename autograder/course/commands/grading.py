@@ -45,9 +45,13 @@ def grade_next() -> None:
         _what_follows(syllabus, current)
         return
     screen.say()
-    _line("Go on", shown(current.path, syllabus.root), "course next grades it again")
-    _line("Stuck", "course hint", "one more each time")
-    _activation()
+    where = shown(current.path, syllabus.root)
+    _show_steps(
+        [
+            ("Go on", where, "then course next again, or course watch"),
+            ("Stuck?", f"course hint {current.name}", "one more each time"),
+        ]
+    )
 
 
 def grade_and_remember(syllabus: Syllabus, chosen: list[Exercise]) -> Grades:
@@ -71,11 +75,13 @@ def begin(syllabus: Syllabus, exercise: Exercise | None, *, solved: int = 0) -> 
     if about:
         screen.say(f"  {about}")
     screen.say()
+    steps = [
+        ("Write", shown(exercise.path, syllabus.root), "its first lines say what to build"),
+        ("Check", "course next", "or course watch, at every save"),
+    ]
     if module.lesson:
-        _line("Read", shown(module.lesson, syllabus.root))
-    _line("Write", shown(exercise.path, syllabus.root), "its first lines say what to build")
-    _line("Check", "course next", "or course watch, which checks whenever you save")
-    _activation()
+        steps.insert(0, ("Read", shown(module.lesson, syllabus.root), "the lesson"))
+    _show_steps(steps)
 
 
 def exercise_brief(exercise: Exercise) -> str:
@@ -96,20 +102,20 @@ def _what_follows(syllabus: Syllabus, exercise: Exercise) -> None:
     known = {e.label: known_grade(syllabus.root, e) or NOT_BEGUN for e in syllabus.exercises}
     following = first_unsolved(syllabus, known)
     screen.say()
-    _line("Compare", f"course solution {exercise.name}", "another answer, beside yours")
+    steps = [("Compare", f"course solution {exercise.name}", "another answer, beside yours")]
+    if following is not None:
+        steps.append(("Next", "course next", following.title))
+    _show_steps(steps)
     if following is None:
         screen.say("Every exercise is solved.")
-    else:
-        _line("Next", "course next", following.title)
-    _activation()
 
 
-def _line(what: str, do: str, why: str = "") -> None:
-    screen.say(f"  {what:<8} {do:<46} {why}".rstrip())
-
-
-def _activation() -> None:
+def _show_steps(steps: list[tuple[str, str, str]]) -> None:
+    """Print what to do next: a word, what to type or open, and why."""
+    column = max(len(do) for _, do, _ in steps)
+    for what, do, why in steps:
+        screen.say(f"  {what:<8} {do:<{column}}  {why}".rstrip())
     command = screen.activation()
     if command:
         screen.say()
-        screen.say(f"  In this terminal, `course` and `pytest` work after:  {command}")
+        screen.say(f"First, in this terminal:  {command}")
