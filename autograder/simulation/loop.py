@@ -332,6 +332,12 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
     ) -> Any:
         return await self.world.network.create_server(protocol_factory, host, port, **options)
 
+    async def _no_raw_sockets(self, *_: object) -> Any:
+        raise Refused("A simulated world has no raw sockets: use asyncio's streams or a protocol.")
+
+    sock_recv = sock_recv_into = sock_recvfrom = sock_sendall = sock_sendto = _no_raw_sockets
+    sock_accept = sock_sendfile = _no_raw_sockets
+
     async def start_tls(self, *args: Any, **options: Any) -> Any:
         raise Refused("The simulated network has no TLS: use plain http:// and ws:// addresses.")
 

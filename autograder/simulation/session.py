@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
@@ -91,6 +92,7 @@ def _install(stack: ExitStack, new: Session) -> None:
     patches = Patches()
     stack.callback(patches.restore)
     _catch_interrupts(stack, new)
+    _silence_warnings(stack)
     clock.install(patches)
     refusals.install(patches)
     detectors.install(patches, world_on_loop_thread)
@@ -101,6 +103,13 @@ def _install(stack: ExitStack, new: Session) -> None:
     stack.callback(sys.set_coroutine_origin_tracking_depth, detectors.track_origins())
     stack.callback(random.setstate, random.getstate())
     _hold_garbage(stack)
+
+
+def _silence_warnings(stack: ExitStack) -> None:
+    """A warning is no verdict: where warnings are errors, one would end a world at random, such as
+    when an unclosed session is collected. What matters is a detector's or a test's to say."""
+    stack.enter_context(warnings.catch_warnings())
+    warnings.simplefilter("ignore")
 
 
 def _hold_garbage(stack: ExitStack) -> None:
