@@ -15,15 +15,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from .clock import real_monotonic, real_sleep
-from .ownership import Ownership
+from .ownership import BOUNDARY, Ownership
 from .problems import Problem, Stuck
 
 _TICK = 0.1
 _REAL_PER_CPU = 5.0
 """A machine may be busy with something else: real time counts this much less than CPU time."""
 _LAST_WORDS = 30
+_FEW_LINES = 6
 _IMPATIENT = 0.3
 """Seconds of patience once something in this process was stuck: likely it is the same again."""
 _stuck_before = False
@@ -42,6 +44,7 @@ class Watch:
         self._last: object = None
         self._cpu = self._real = 0.0
         self._raised = 0
+        self._problem: Problem | None = None
 
     def due(self) -> bool:
         """True when nothing moved for too long."""
@@ -54,6 +57,11 @@ class Watch:
             time.process_time() - self._cpu >= self.seconds
             or real_monotonic() - self._real >= self.seconds * _REAL_PER_CPU
         )
+
+    @property
+    def swallowed(self) -> int:
+        """How often the error was raised and the code went on."""
+        return self._raised - 1
 
     def stuck(self, frame: FrameType | None) -> Stuck:
         """The error to raise, which names the line of studied code that runs."""
@@ -72,7 +80,15 @@ class Watch:
             # It catches BaseException in an endless loop: nothing in this process can stop it.
             os.write(2, f"\nStopped: {file}, {message}, and it catches every exception.\n".encode())
             os._exit(1)
-        return Stuck(Problem("blocking-call", message, file, line))
+        self._problem = Problem("blocking-call", message, file, line)
+        return Stuck(self._problem)
+
+    def take_problem(self) -> Problem | None:
+        """What was wrong since this was last asked, whatever became of the error."""
+        problem, self._problem = self._problem, None
+        if problem is not None:
+            _stop_tracing()
+        return problem
 
 
 @contextmanager
@@ -80,14 +96,20 @@ def watched(watch: Watch) -> Iterator[Watch]:
     """Keep an eye on the code in the block."""
     on_main = threading.current_thread() is threading.main_thread()
     with _by_timer(watch) if on_main and hasattr(signal, "setitimer") else _by_thread(watch):
-        yield watch
+        try:
+            yield watch
+        finally:
+            watch.take_problem()
 
 
 @contextmanager
 def _by_timer(watch: Watch) -> Iterator[None]:
     def tick(number: int, frame: FrameType | None) -> None:
         if watch.due():
-            raise watch.stuck(frame)
+            error = watch.stuck(frame)
+            if watch.swallowed:
+                _raise_again(frame, error, lines=1 + watch.swallowed % _FEW_LINES)
+            raise error
 
     before = signal.signal(signal.SIGALRM, tick)
     delay, interval = signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
@@ -96,6 +118,40 @@ def _by_timer(watch: Watch) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, delay, interval)
         signal.signal(signal.SIGALRM, before)
+
+
+def _raise_again(frame: FrameType | None, error: Stuck, lines: int) -> None:
+    """Raise ``error`` once more, when so many lines have run after it was caught.
+
+    The first such line is an except clause's, and no longer in the try that caught the error. In
+    a try around that one it would be caught again: a later line may be outside of both.
+    """
+
+    def trace(running: FrameType, event: str, arg: object) -> Any:
+        nonlocal lines
+        if event == "call":
+            return None
+        if event == "line":
+            lines -= 1
+            if lines <= 0:
+                raise error
+        return trace
+
+    # Set frame by frame as well: a frame that runs already does not look at sys.settrace.
+    while frame is not None and frame.f_code not in BOUNDARY:
+        frame.f_trace = trace
+        frame = frame.f_back
+    trace.__name__ = _CORNERED
+    sys.settrace(trace)
+
+
+_CORNERED = "raise_again"
+
+
+def _stop_tracing() -> None:
+    """Nothing may be traced once the error is out: the next world has its own tracing."""
+    if getattr(sys.gettrace(), "__name__", "") == _CORNERED:
+        sys.settrace(None)
 
 
 @contextmanager

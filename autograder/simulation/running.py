@@ -88,6 +88,7 @@ def run_in(
             outcome.events = list(world.recorder.events)
             outcome.steps, outcome.time = world.loop.steps, world.time()
             world.close()
+            _judge_stuck(outcome, active)
             gc.collect()
             if outcome.error is not None:
                 world.unawaited.look_for_leftovers(outcome.error)
@@ -134,6 +135,14 @@ def _live(world: World, program: Program, outcome: Outcome, active: Session) -> 
 
 
 BOUNDARY.add(_live.__code__)
+
+
+def _judge_stuck(outcome: Outcome, active: Session) -> None:
+    """Code that was stopped for not coming back: asyncio keeps the error of a task or a callback
+    to itself, and what else is wrong with such a world comes from the stop."""
+    problem = active.watch.take_problem()
+    if problem is not None:
+        outcome.problems, outcome.error, outcome.stuck = [problem], None, True
 
 
 def _add_problems(world: World, outcome: Outcome, plan: Plan) -> None:
