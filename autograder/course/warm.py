@@ -6,12 +6,14 @@ one left behind. Windows has no fork: there each run is a fresh process.
 """
 
 import multiprocessing
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Protocol
 
 PRELOADED = ["autograder.course.preload", __name__]
+UNSET = {"PYTEST_ADDOPTS": ""}  # a person's own options for pytest are not for this
 
 
 class Run(Protocol):
@@ -30,7 +32,10 @@ class Run(Protocol):
 class _Fresh:
     def __init__(self, root: Path, arguments: list[str]) -> None:
         command = [sys.executable, "-m", "pytest", *arguments]
-        self._process = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL)
+        environment = os.environ | UNSET
+        self._process = subprocess.Popen(
+            command, cwd=root, env=environment, stdin=subprocess.DEVNULL
+        )
 
     def finished(self) -> bool:
         return self._process.poll() is not None
@@ -70,12 +75,12 @@ def start(root: Path, arguments: list[str]) -> Run:
 
 def _grade(root: str, arguments: list[str]) -> None:
     """Run pytest in a fork. Ctrl-C is for the process that watches, which then ends this one."""
-    import os
     import signal
 
     import pytest
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.chdir(root)
+    os.environ |= UNSET
     quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # imported early, on purpose
     sys.exit(pytest.main([*arguments, *quiet]))

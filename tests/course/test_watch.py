@@ -1,6 +1,5 @@
 """`course watch`: which save means which grading, and what is remembered."""
 
-import json
 import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,8 @@ from autograder.course import warm
 from autograder.course.commands import watching
 from autograder.course.commands.watching import Session, exercises_saved
 from autograder.course.syllabus import read_syllabus
+from autograder.grading import results
+from autograder.grading.results import TestResult
 
 
 class FakeRun:
@@ -100,9 +101,7 @@ def test_a_solved_exercise_leads_to_the_next(
 
 def write_results(path: Path) -> None:
     """Write a verdict of full marks for 01/later, as the plugin does."""
-    test = {"name": "test_it", "status": "passed"}
-    entry = {"module": "01_callbacks", "name": "later", "begun": True, "tests": [test]}
-    path.write_text(json.dumps({"exercises": [entry]}), "utf-8")
+    results.write(path, [TestResult("01_callbacks/later", "test_it", "test_later.py::test_it")])
 
 
 @pytest.mark.parametrize("methods", [["spawn"], None])

@@ -74,7 +74,7 @@ class Session:
         if self._run is None or not self._run.finished():
             return
         self._run = None
-        grades = read_grades(self._results, self._graded)
+        grades = read_grades(self._results)
         remember(self._syllabus.root, self._graded, grades)
         names = ", ".join(shown(e.path, self._syllabus.root) for e in self._graded)
         screen.say()
