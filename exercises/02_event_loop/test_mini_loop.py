@@ -1,0 +1,455 @@
+"""Grades mini_loop.py."""
+
+import re
+import selectors
+import time
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.grading.fake_selector import FakeSelector, GaveUp
+
+NO_ORDER = re.compile(r"not supported between instances of '(?!NoneType)(\w+)' and '\1'")
+
+
+class CallFailed(Exception):
+    """What a failing callback raises."""
+
+
+class Scene:
+    """A loop with a clock that costs no time, and a diary of what was called when."""
+
+    def __init__(self, submission, *, early=0.0):
+        self.selector = FakeSelector(early)
+        self.reported = []
+        self.loop = submission.MiniLoop(self.selector, self.selector.clock, self.reported.append)
+        self.calls = []
+
+    @property
+    def names(self):
+        return [name for name, _ in self.calls]
+
+    def note(self, name, *then):
+        """A callback that notes its name and the time, and then does `then`."""
+
+        def callback(*args):
+            self.calls.append((name, self.selector.now))
+            for act in then:
+                act()
+
+        return callback
+
+    def work(self, seconds):
+        """Something that takes its time: the clock moves on."""
+        self.selector.now += seconds
+
+    def run(self, *, expected=()):
+        """Run the loop; what it reports has to be `expected`."""
+        try:
+            self.loop.run()
+        except GaveUp as reason:
+            raise AssertionError(f"run does not come to an end: {reason}") from None
+        except TypeError as error:
+            assert not NO_ORDER.search(str(error)), _no_order(error)  # noqa: PT017
+            raise
+        surprises = [error for error in self.reported if error not in expected]
+        assert not surprises, f"the loop reported {surprises[0]!r}, and no callback raised that"
+
+
+def _no_order(error):
+    return mistake(
+        "heap-compares-callbacks",
+        f"The loop compared two entries by something that has no order: {error}.",
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_sleep(monkeypatch):
+    """A loop that sleeps is deaf meanwhile; and here it would sleep for ever."""
+
+    def sleep(seconds):
+        raise GaveUp(
+            f"the loop called time.sleep({seconds}). While it sleeps no socket can wake it: "
+            "it is to wait in selector.select(timeout)"
+        )
+
+    monkeypatch.setattr(time, "sleep", sleep)
+
+
+@pytest.mark.points(1)
+def test_calls_are_made_in_order(submission):
+    """call_soon calls nothing itself; run makes the calls, with their arguments, in order."""
+    scene = Scene(submission)
+    for name in ("one", "two", "three"):
+        scene.loop.call_soon(lambda *args: scene.calls.append(args), name, 1)
+    assert not scene.calls, "call_soon made the call itself; it is to be made in run"
+    scene.run()
+    assert scene.calls == [("one", 1), ("two", 1), ("three", 1)], f"calls made: {scene.calls}"
+
+
+@pytest.mark.points(1)
+def test_calls_asked_for_by_calls_are_made(submission):
+    """A call may ask for further calls, which are made later in the same run, without waiting."""
+    scene = Scene(submission)
+    loop = scene.loop
+    third = scene.note("third")
+    loop.call_later(60, scene.note("timer"))
+    loop.call_soon(scene.note("first", lambda: loop.call_soon(third), scene.note("first is over")))
+    loop.call_soon(scene.note("second"))
+    scene.run()
+    expected = ["first", "first is over", "second", "third", "timer"]
+    assert scene.names == expected, f"calls made: {scene.names}, expected {expected}"
+    assert scene.calls[3][1] == 0, (
+        f"a call that was ready at 0 s was made at {scene.calls[3][1]:g} s: "
+        "run waited although something was ready"
+    )
+
+
+@pytest.mark.points(2)
+def test_timers_are_called_at_their_time(submission):
+    """A timer is called when the clock says so, with its arguments; the earliest comes first."""
+    scene = Scene(submission)
+    scene.selector.now = 100.0
+    assert scene.loop.time() == 100, f"the clock says 100, and time() says {scene.loop.time()!r}"
+    scene.loop.call_later(3, scene.note("in 3 s"))
+    scene.loop.call_at(101.5, scene.note("at 101.5"))
+    scene.loop.call_later(0.5, scene.note("in 0.5 s"), "an", "argument")
+    scene.loop.call_later(3600, scene.note("in an hour"))
+    scene.run()
+    expected = [("in 0.5 s", 100.5), ("at 101.5", 101.5), ("in 3 s", 103), ("in an hour", 3700)]
+    assert scene.names == [name for name, _ in expected], f"timers called: {scene.names}"
+    assert scene.calls == expected, f"called (name, time): {scene.calls}; expected {expected}"
+
+
+@pytest.mark.points(1)
+def test_no_timer_is_called_too_early(submission):
+    """If the selector wakes up before the time, nothing is called: the loop waits on."""
+    scene = Scene(submission, early=0.25)
+    scene.loop.call_later(10, scene.note("timer"))
+    scene.run()
+    assert scene.calls, "the timer was never called"
+    when = scene.calls[0][1]
+    assert when >= 10, f"select came back too early, and the timer of 10 s was called at {when} s"
+
+
+@pytest.mark.points(1)
+def test_late_timers_are_called_in_order(submission):
+    """When the loop was busy, all timers that are due are called, in the order of their times."""
+    scene = Scene(submission)
+    scene.loop.call_later(3, scene.note("third"))
+    scene.loop.call_later(1, scene.note("first"))
+    scene.loop.call_later(2, scene.note("second"))
+    scene.loop.call_at(-5, scene.note("long ago"))
+    scene.loop.call_soon(scene.work, 10)
+    scene.run()
+    expected = ["long ago", "first", "second", "third"]
+    assert scene.names == expected, f"timers called: {scene.names}, expected {expected}"
+    assert scene.calls[-1][1] == 10, f"due at 3 s, possible at 10 s, called at {scene.calls[-1][1]}"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Tuples compare their second items when the first are equal. What is yours?")
+def test_equal_times_keep_their_order(submission):
+    """Timers with equal times are called in the order in which they were asked for."""
+    scene = Scene(submission)
+    names = list("cabfdehgilkjm")
+
+    def same(thing):
+        scene.calls.append((thing["name"], scene.selector.now))
+
+    try:
+        for name in names:  # other functions, no arguments
+            scene.loop.call_at(5, scene.note(name))
+        for name in names:  # one function, arguments that have no order
+            scene.loop.call_at(7, same, {"name": name})
+    except TypeError as error:
+        assert not NO_ORDER.search(str(error)), _no_order(error)  # noqa: PT017
+        raise
+    scene.run()
+    for found in (scene.names[: len(names)], scene.names[len(names) :]):
+        assert found == names, f"asked for {names} at one time; called were {found}"
+
+
+@pytest.mark.points(2)
+def test_a_cancelled_call_is_not_made(submission):
+    """After cancel the call is not made, not even if another call of the same turn cancels it."""
+    scene = Scene(submission)
+    soon = scene.loop.call_soon(scene.note("cancelled before run"))
+    soon.cancel()
+    scene.loop.call_soon(scene.note("first", lambda: ready.cancel()))
+    ready = scene.loop.call_soon(scene.note("cancelled by first"))
+    scene.loop.call_at(1, scene.note("timer", lambda: due.cancel()))
+    due = scene.loop.call_at(1, scene.note("cancelled by timer"))
+    scene.run()
+    assert scene.names == ["first", "timer"], f"two calls were left; called were {scene.names}"
+
+
+@pytest.mark.points(1)
+def test_cancel_twice_or_too_late_is_no_error(submission):
+    """To cancel a second time, or after the call has been made, changes nothing."""
+    scene = Scene(submission)
+    handles = [
+        scene.loop.call_soon(scene.note("soon")),
+        scene.loop.call_later(1, scene.note("later")),
+        scene.loop.call_at(2, scene.note("at")),
+    ]
+    scene.loop.call_later(3, scene.note("never")).cancel()
+    scene.run()
+    for handle in handles:
+        handle.cancel()
+        handle.cancel()
+    scene.loop.call_soon(scene.note("again"))
+    scene.run()
+    expected = ["soon", "later", "at", "again"]
+    assert scene.names == expected, f"calls made: {scene.names}, expected {expected}"
+
+
+@pytest.mark.points(1)
+def test_nobody_waits_for_a_cancelled_timer(submission):
+    """A cancelled timer keeps run from nothing: it returns without waiting for its time."""
+    scene = Scene(submission)
+    handles = [scene.loop.call_later(3600, scene.note("an hour")) for _ in range(3)]
+    scene.loop.call_later(2, lambda: [handle.cancel() for handle in handles])
+    scene.run()
+    assert not scene.calls, f"called although they were cancelled: {scene.names}"
+    now = scene.selector.now
+    assert now == 2, f"nothing was left to do at 2 s, and run returned at {now:g} s"
+
+
+@pytest.mark.points(2)
+def test_a_call_that_asks_for_itself_starves_no_timer(submission):
+    """While a call asks for itself again and again, timers are called at their time."""
+    scene = Scene(submission)
+    rounds = []
+
+    def spin():
+        rounds.append(scene.selector.now)
+        scene.work(0.01)
+        if len(rounds) < 1_000 and "timer" not in scene.names:
+            scene.loop.call_soon(spin)
+
+    scene.loop.call_soon(spin)
+    scene.loop.call_later(1, scene.note("timer"))
+    scene.run()
+    assert rounds, "the call was not made"
+    assert "timer" in scene.names, f"the timer was never called; calls made: {scene.names}"
+    when = scene.calls[0][1]
+    assert when < 9, mistake(
+        "timer-starvation",
+        f"A call asked for itself {len(rounds):,} times; a timer of 1 s had to wait for it, and "
+        f"was called at {when:.0f} s.",
+    )
+    assert when < 1.02, f"a timer was due at 1 s and one turn takes 0.01 s: called at {when:.2f} s"
+
+
+@pytest.mark.points(2)
+def test_a_timer_that_sets_itself_again_starves_nobody(submission):
+    """A timer that sets itself for now, again and again, keeps no other call from its turn."""
+    scene = Scene(submission)
+    rounds = []
+
+    def again():
+        rounds.append(scene.selector.now)
+        if len(rounds) < 1_000 and "soon" not in scene.names:
+            scene.loop.call_later(0, again)
+
+    scene.loop.call_later(1, again)
+    scene.loop.call_later(1, scene.loop.call_soon, scene.note("soon"))
+    scene.run()
+    assert scene.names == ["soon"], f"a call was asked for once, and made: {scene.names}"
+    assert len(rounds) < 10, (
+        f"a timer set itself again {len(rounds)} times before a call that was ready got its turn"
+    )
+
+
+@pytest.mark.points(1)
+def test_a_socket_wakes_the_loop(submission):
+    """When a socket is ready, its function is called with the events, also while timers wait."""
+    scene = Scene(submission)
+    selector = scene.selector
+    heard = []
+
+    def ready(events):
+        heard.append((events, selector.now))
+        if len(heard) == 2:
+            selector.unregister("socket")
+
+    selector.register("socket", selectors.EVENT_READ | selectors.EVENT_WRITE, ready)
+    selector.arrive(2, "socket", selectors.EVENT_WRITE)
+    selector.arrive(5, "socket", selectors.EVENT_READ)
+    scene.loop.call_later(3, scene.note("timer"))
+    scene.run()
+    expected = [(selectors.EVENT_WRITE, 2), (selectors.EVENT_READ, 5)]
+    assert heard == expected, f"called with (events, at): {heard}; expected {expected}"
+    assert scene.calls == [("timer", 3)], f"the timer of 3 s was called so: {scene.calls}"
+
+
+@pytest.mark.points(1)
+def test_a_call_that_asks_for_itself_starves_no_socket(submission):
+    """While a call asks for itself again and again, sockets are served."""
+    scene = Scene(submission)
+    rounds = []
+
+    def spin():
+        rounds.append(scene.selector.now)
+        scene.work(0.01)
+        if len(rounds) < 300 and "socket" not in scene.names:
+            scene.loop.call_soon(spin)
+
+    served = scene.note("socket", lambda: scene.selector.unregister("socket"))
+    scene.selector.register("socket", selectors.EVENT_READ, served)
+    scene.selector.arrive(0.5, "socket")
+    scene.loop.call_soon(spin)
+    scene.run()
+    assert "socket" in scene.names, "a socket was ready, and its function was never called"
+    assert len(rounds) < 60, (
+        f"a socket was ready after 50 rounds of a call that asks for itself, and was served after "
+        f"{len(rounds)}"
+    )
+
+
+def run_beside_others(submission, kind, error):
+    """Run a call of a kind, which raises `error` if there is one, beside others."""
+    scene = Scene(submission)
+
+    def act(*args):
+        scene.calls.append(("it", scene.selector.now))
+        if "socket" in scene.selector.get_map():
+            scene.selector.unregister("socket")
+        if error is not None:
+            raise error
+
+    if kind == "ready call":
+        scene.loop.call_soon(act)
+    elif kind == "timer":
+        scene.loop.call_later(1, act)
+    else:
+        scene.selector.register("socket", selectors.EVENT_READ, act)
+        scene.selector.arrive(1, "socket")
+    scene.loop.call_soon(scene.note("ready"))
+    scene.loop.call_at(1, scene.note("same moment"))
+    scene.loop.call_later(2, scene.note("later"))
+    left = None
+    try:
+        scene.run(expected=[error])
+    except CallFailed as caught:
+        left = caught
+    return scene, left, {"it", "ready", "same moment", "later"} - set(scene.names)
+
+
+@pytest.mark.points(2)
+@pytest.mark.parametrize("kind", ["ready call", "timer", "socket"])
+def test_one_that_raises_does_not_end_the_loop(submission, kind):
+    """When a call raises, its error is reported, and everything else goes on."""
+    _, _, missing = run_beside_others(submission, kind, None)
+    assert not missing, f"nothing raised, and never called was: {', '.join(sorted(missing))}"
+    error = CallFailed(f"the {kind} failed")
+    scene, left, missing = run_beside_others(submission, kind, error)
+    lost = left is not None or missing
+    assert not lost, mistake(
+        "loop-dies-of-one-error",
+        f"A {kind} raised an exception, and "
+        + ("it came out of run." if left else f"never called was: {', '.join(sorted(missing))}."),
+    )
+    assert scene.reported == [error], (
+        f"the error was to be reported once; report was called with {scene.reported}"
+    )
+
+
+@pytest.mark.points(1)
+def test_ctrl_c_leaves_the_loop(submission):
+    """What is no Exception, such as KeyboardInterrupt, is not held back: it leaves run."""
+    scene = Scene(submission)
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    scene.loop.call_later(1, interrupted)
+    try:
+        scene.run()
+    except KeyboardInterrupt:
+        pass
+    else:
+        raise AssertionError(
+            "a call raised KeyboardInterrupt, and run went on as if nothing had been; "
+            f"report was called with {scene.reported}"
+        )
+
+
+@pytest.mark.points(2)
+def test_it_waits_in_select(submission):
+    """When nothing is ready, the loop waits in select until the next timer, and does not poll."""
+    scene = Scene(submission)
+    scene.loop.call_later(60, scene.note("timer"))
+    scene.loop.call_later(120, scene.note("second timer"))
+    polling = None
+    try:
+        scene.loop.run()
+    except GaveUp as reason:
+        polling = str(reason)
+    waited = scene.selector.waits
+    in_vain = f"select was called {len(waited)} times"
+    assert polling is None or scene.names == ["timer", "second timer"], mistake(
+        "busy-poll", f"A timer of 60 s was waiting, and {polling}."
+    )
+    assert polling is None, f"both timers had been called, and run did not return: {polling}"
+    assert scene.calls == [("timer", 60), ("second timer", 120)], f"called: {scene.calls}"
+    assert len(waited) < 50, mistake(
+        "busy-poll", f"{in_vain} while two timers waited; each needs one call."
+    )
+    assert len(waited) <= 8, f"{in_vain} for two timers: {waited}"
+
+
+@pytest.mark.points(1)
+def test_without_timers_it_waits_for_a_socket(submission):
+    """When there is no timer, the loop waits in select without a timeout."""
+    scene = Scene(submission)
+    served = scene.note("socket", lambda: scene.selector.unregister("socket"))
+    scene.selector.register("socket", selectors.EVENT_READ, served)
+    scene.selector.arrive(86_400, "socket")
+    scene.run()
+    assert scene.calls == [("socket", 86_400)], f"the socket was served so: {scene.calls}"
+    waits = scene.selector.waits
+    assert len(waits) <= 3, (
+        f"one socket was ready after a day, and no timer waited: select was called {len(waits)} "
+        f"times, at first with timeouts of {waits[:3]}"
+    )
+
+
+@pytest.mark.points(1)
+def test_run_returns_when_nothing_is_left(submission):
+    """run returns when no call, timer or socket is left, and may be called again."""
+    scene = Scene(submission)
+    scene.run()
+    assert scene.selector.now == 0, "nothing was there to do, and run waited"
+    scene.loop.call_later(1, scene.note("one"))
+    scene.run()
+    scene.loop.call_soon(scene.note("two"))
+    scene.loop.call_later(1, scene.note("three"))
+    scene.run()
+    expected = [("one", 1), ("two", 1), ("three", 2)]
+    assert scene.calls == expected, f"three runs called {scene.calls}, expected {expected}"
+
+
+@pytest.mark.points(1)
+def test_run_goes_on_while_a_socket_is_registered(submission):
+    """While a socket is registered, run waits for it, although no call and no timer is left."""
+    scene = Scene(submission)
+    selector = scene.selector
+
+    def accept(events):
+        scene.calls.append(("accept", selector.now))
+        selector.unregister("listener")
+        selector.register("client", selectors.EVENT_READ, read)
+        selector.arrive(9, "client")
+
+    def read(events):
+        scene.calls.append(("read", selector.now))
+        selector.unregister("client")
+
+    selector.register("listener", selectors.EVENT_READ, accept)
+    selector.arrive(4, "listener")
+    scene.run()
+    assert scene.calls == [("accept", 4), ("read", 9)], (
+        f"a connection came at 4 s and data at 9 s; called were {scene.calls}"
+    )
