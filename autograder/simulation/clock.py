@@ -36,6 +36,7 @@ _real: dict[str, Any] = {
         "gmtime",
         "localtime",
         "ctime",
+        "strftime",
         "sleep",
     )
 }
@@ -94,6 +95,11 @@ def _ctime(seconds: float | None = None) -> str:
     return shown
 
 
+def _strftime(form: str, moment: Any = None) -> str:
+    shown: str = _real["strftime"](form, _localtime() if moment is None else moment)
+    return shown
+
+
 def _sleep(seconds: float) -> None:
     world = here.world
     if world is None:
@@ -108,27 +114,33 @@ def _sleep(seconds: float) -> None:
 
 class _DatetimeType(type):
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, _real_datetime)
+        if cls is _Datetime:
+            return isinstance(instance, _real_datetime)
+        return super().__instancecheck__(instance)
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, _real_datetime)
+        if cls is _Datetime:
+            return issubclass(subclass, _real_datetime)
+        return super().__subclasscheck__(subclass)
 
 
 class _Datetime(_real_datetime, metaclass=_DatetimeType):
-    """A face for ``datetime.datetime`` whose ``now`` is virtual; it makes real datetimes."""
+    """A face for ``datetime.datetime`` whose ``now`` is virtual; it makes real datetimes.
+
+    A class that derives from it inside a world makes instances of its own.
+    """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        return _real_datetime.__new__(_real_datetime, *args, **kwargs)
+        made_of = _real_datetime if cls is _Datetime else cls
+        return _real_datetime.__new__(made_of, *args, **kwargs)
 
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> Any:
-        if here.world is None:
-            return _real_datetime.now(tz)
-        return _real_datetime.fromtimestamp(_time(), tz)
+        return cls.fromtimestamp(_time(), tz)
 
     @classmethod
     def utcnow(cls) -> Any:
-        return _real_datetime.fromtimestamp(_time(), datetime.UTC).replace(tzinfo=None)
+        return cls.fromtimestamp(_time(), datetime.UTC).replace(tzinfo=None)
 
     @classmethod
     def today(cls) -> Any:
@@ -148,6 +160,7 @@ _REPLACEMENTS = {
     "gmtime": _gmtime,
     "localtime": _localtime,
     "ctime": _ctime,
+    "strftime": _strftime,
     "sleep": _sleep,
 }
 
@@ -202,3 +215,4 @@ def install(patches: Patches) -> None:
         patches.put(module, name, face)
     if _real_datetime not in copyreg.dispatch_table:
         copyreg.pickle(_real_datetime, _reduce_datetime)
+        patches.undo_with(lambda: copyreg.dispatch_table.pop(_real_datetime, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -9,16 +10,22 @@ class Patches:
     """Attributes replaced together and restored together, last replaced first."""
 
     def __init__(self) -> None:
-        self._saved: list[tuple[Any, str, Any]] = []
+        self._undo: list[Callable[[], object]] = []
 
     def put(self, owner: Any, name: str, replacement: Any) -> Any:
         """Set ``owner.name``; gives back what was there."""
         original = getattr(owner, name)
-        self._saved.append((owner, name, original))
+        if name in vars(owner):
+            self._undo.append(lambda: setattr(owner, name, original))
+        else:
+            self._undo.append(lambda: delattr(owner, name))
         setattr(owner, name, replacement)
         return original
 
+    def undo_with(self, undo: Callable[[], object]) -> None:
+        """Call ``undo`` when it is time to restore."""
+        self._undo.append(undo)
+
     def restore(self) -> None:
-        while self._saved:
-            owner, name, original = self._saved.pop()
-            setattr(owner, name, original)
+        while self._undo:
+            self._undo.pop()()
