@@ -98,7 +98,10 @@ async def _interrupted(
 async def run_interrupted(
     coro: Coroutine[Any, Any, Any], at: int, by: type[BaseException]
 ) -> Interrupted:
-    """As `interrupt`, but gives back how it ended; a cancellation from outside goes through."""
+    """As `interrupt`, but gives back how it ended.
+
+    What it raises without having been interrupted, and a cancellation from outside, go through.
+    """
     outcome = Interrupted()
     try:
         outcome.result = await _interrupted(coro, at, by, outcome)
@@ -110,5 +113,7 @@ async def run_interrupted(
             raise
         outcome.error = error
     except Exception as error:
+        if not outcome.fired:
+            raise  # nobody interrupted it: this is its own failure
         outcome.error = error
     return outcome
