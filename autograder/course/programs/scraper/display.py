@@ -12,6 +12,9 @@ from rich.text import Text
 
 from autograder.course.programs.scraper.shops import Visit
 
+ROOM_FOR_NOTES = 110
+"""Columns of a terminal from which on there is room for what is special about a shop."""
+
 
 @dataclass
 class _Row:
@@ -88,18 +91,14 @@ class Display:
         table.add_column("answers", justify="right")
         table.add_column("time", justify="right", min_width=6)
         table.add_column("now", no_wrap=True, min_width=24)
-        table.add_column("", style="dim", no_wrap=True)
+        if roomy := self._console.width >= ROOM_FOR_NOTES:
+            table.add_column("", style="dim", no_wrap=True)
         for name, row in self._rows.items():
             until = row.last if row.done else now
             answers = Text(str(row.answers) if row.answers else "")
             if row.trouble:
                 answers.append(f" ({row.trouble} bad)", style="yellow")
-            table.add_row(
-                Text("✓", style="green") if row.done else self._spinner,
-                name,
-                answers,
-                f"{until - self._started:.1f} s",
-                row.text,
-                row.note,
-            )
+            sign = Text("✓", style="green") if row.done else self._spinner
+            cells = [sign, name, answers, f"{until - self._started:.1f} s", row.text]
+            table.add_row(*cells, *([row.note] if roomy else []))
         return table

@@ -15,6 +15,7 @@ from autograder.course.programs.scraper.ten import LocalShop, ten_shops
 from autograder.course.refusal import Refusal
 
 INTERRUPTED = 130
+"""The exit status of a program that Ctrl-C has ended."""
 
 
 def run(
@@ -31,7 +32,7 @@ def run(
         Path | None,
         typer.Option("--save", metavar="FILE", help="Write the prices to a .csv or .json file."),
     ] = None,
-) -> int:
+) -> None:
     """Scrape the prices of ten shops at once.
 
     Ten shops start on this machine and answer over real HTTP: four kinds of markup, five ways to
@@ -68,14 +69,13 @@ def run(
         report, seconds = asyncio.run(_scrape(scraper, wanted, ten, console))
     except KeyboardInterrupt:
         console.print("Stopped. The shops are closed, and nothing is left running.")
-        return INTERRUPTED
+        raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         raise Refusal(scraper.complaint(error)) from error
     results.show(console, report, seconds, scraper.path, notes)
     if save is not None:
         count = results.save(save, report)
         console.print(f"\n{count} prices written to {save}")
-    return 0
 
 
 async def _scrape(
