@@ -58,7 +58,7 @@ class Scene:
 
 @pytest.mark.points(2)
 def test_handlers_are_called_in_the_order_they_were_added(submission):
-    """All handlers of an event are called with its arguments, in order, before emit returns."""
+    """Handlers are called in the order they were added, before emit returns."""
     scene = Scene(submission)
     for name in ("bar", "log", "mail"):
         scene.emitter.on("progress", lambda *args, name=name: scene.calls.append((name, args)))
@@ -73,7 +73,7 @@ def test_handlers_are_called_in_the_order_they_were_added(submission):
 
 @pytest.mark.points(1)
 def test_only_the_events_own_handlers_are_called(submission):
-    """Handlers of other events and of other emitters are not called; no handlers is no error."""
+    """Only this event's handlers of this emitter are called, if there are any."""
     scene = Scene(submission)
     other = submission.Emitter(scene.loop.call_soon)
     scene.emit("done")
@@ -86,7 +86,7 @@ def test_only_the_events_own_handlers_are_called(submission):
 
 @pytest.mark.points(1)
 def test_off_takes_a_handler_away(submission):
-    """A handler that was taken away is not called; taking away what is not there is no error."""
+    """A handler that was taken away is not called."""
     scene = Scene(submission)
     first, second = scene.handler("first"), scene.handler("second")
     scene.emitter.off("news", first)
@@ -101,7 +101,7 @@ def test_off_takes_a_handler_away(submission):
 
 @pytest.mark.points(1)
 def test_a_handler_added_twice_is_called_twice(submission):
-    """A handler that was added twice is called twice, and off takes one of the two away."""
+    """A handler that was added twice is called twice."""
     scene = Scene(submission)
     handler = scene.handler("handler")
     scene.emitter.on("news", handler)
@@ -118,7 +118,7 @@ def test_a_handler_added_twice_is_called_twice(submission):
 @pytest.mark.points(1)
 @pytest.mark.hint("`self.show is self.show` is False: each time you write it, it is made anew.")
 def test_off_knows_a_method_again(submission):
-    """off finds a method of an object, although self.method is a new object each time."""
+    """off finds a method, although self.method is a new object each time."""
 
     class Bar:
         def __init__(self):
@@ -139,7 +139,7 @@ def test_off_knows_a_method_again(submission):
 
 @pytest.mark.points(1)
 def test_once_is_called_once(submission):
-    """A once-handler is called by the first emit and by no other, and may add itself again."""
+    """A once-handler is called once, and may add itself again."""
     scene = Scene(submission)
     scene.emitter.on("news", scene.handler("always"))
     scene.emitter.once("news", scene.handler("once"))
@@ -167,7 +167,7 @@ def test_once_is_called_once(submission):
 @pytest.mark.points(2)
 @pytest.mark.hint("When does your once-handler leave the list: before it is called, or after?")
 def test_once_is_called_once_even_if_it_emits(submission):
-    """A once-handler that emits the event again is not called a second time."""
+    """A once-handler that emits the event again is called once."""
     scene = Scene(submission)
 
     def emit_again():
@@ -186,7 +186,7 @@ def test_once_is_called_once_even_if_it_emits(submission):
 
 @pytest.mark.points(2)
 def test_once_is_called_once_even_if_another_handler_emits(submission):
-    """If a handler before it emits again, the once-handler is called by one of the two emits."""
+    """A once-handler is called once, even if a handler before it emits again."""
     scene = Scene(submission)
 
     def emit_again():
@@ -207,7 +207,7 @@ def test_once_is_called_once_even_if_another_handler_emits(submission):
 
 @pytest.mark.points(1)
 def test_off_takes_a_once_handler_away(submission):
-    """A handler that was added with once can be taken away with off before it is called."""
+    """off takes away a once-handler, too."""
     scene = Scene(submission)
     once, always = scene.handler("once"), scene.handler("always")
     scene.emitter.once("news", once)
@@ -219,34 +219,32 @@ def test_off_takes_a_once_handler_away(submission):
 
 @pytest.mark.points(2)
 def test_a_handler_takes_itself_away(submission):
-    """A handler that takes itself away while it is called costs no other handler its turn."""
+    """A handler that takes itself away costs no other handler its turn."""
     scene = Scene(submission)
-    middle = scene.handler("middle", lambda: scene.emitter.off("news", middle))
+    second = scene.handler("second", lambda: scene.emitter.off("news", second))
     scene.emitter.on("news", scene.handler("first"))
-    scene.emitter.on("news", middle)
-    scene.emitter.once("news", scene.handler("once"))
-    scene.emitter.on("news", scene.handler("next"))
-    scene.emitter.on("news", scene.handler("last"))
+    scene.emitter.on("news", second)
+    scene.emitter.once("news", scene.handler("third"))
+    scene.emitter.on("news", scene.handler("fourth"))
+    scene.emitter.on("news", scene.handler("fifth"))
     scene.emit()
-    skipped = [name for name in ("once", "next", "last") if name not in scene.calls]
+    skipped = [name for name in ("third", "fourth", "fifth") if name not in scene.calls]
     # A walk that skips goes on behind the gap; only such a walk is accused by name.
-    a_walk_that_skips = scene.calls[:2] == ["first", "middle"] and len(skipped) == 1
+    a_walk_that_skips = scene.calls[:2] == ["first", "second"] and len(skipped) == 1
     assert not a_walk_that_skips, mistake(
         "set-changed-during-iteration",
-        f"middle took itself away while it was called, and {', '.join(skipped)} lost its turn.",
+        f"second took itself away while it was called, and {skipped[0]} lost its turn.",
     )
-    expected = ["first", "middle", "once", "next", "last"]
-    assert scene.calls == expected, (
-        f"these handlers were called: {scene.calls}, expected {expected}"
-    )
+    expected = ["first", "second", "third", "fourth", "fifth"]
+    assert scene.calls == expected, f"called were {scene.calls}, expected {expected}"
     scene.emit()
-    expected += ["first", "next", "last"]
-    assert scene.calls == expected, f"the second emit called {scene.calls[5:]}"
+    expected = ["first", "fourth", "fifth"]
+    assert scene.calls[5:] == expected, f"then called were {scene.calls[5:]}, expected {expected}"
 
 
 @pytest.mark.points(1)
 def test_a_handler_added_meanwhile_waits(submission):
-    """A handler that is added while an emit is under way is called by the next emit."""
+    """A handler that is added during an emit is called by the next emit."""
     for add in ("on", "once"):
         scene = Scene(submission)
         late = scene.handler("late")
@@ -267,7 +265,7 @@ def test_a_handler_added_meanwhile_waits(submission):
 @pytest.mark.points(1)
 @pytest.mark.hint("The walk goes over a copy, which does not know who has been taken away since.")
 def test_a_handler_taken_away_before_its_turn_is_not_called(submission):
-    """A handler that another one takes away during an emit is not called any more."""
+    """A handler that is taken away before its turn is not called."""
     for add in ("on", "once"):
         scene = Scene(submission)
         later = scene.handler("later")
@@ -283,7 +281,7 @@ def test_a_handler_taken_away_before_its_turn_is_not_called(submission):
 
 @pytest.mark.points(2)
 def test_a_handler_that_raises_stops_nobody(submission):
-    """If a handler raises, the handlers after it are called, and emit returns as always."""
+    """A handler that raises stops nobody, and emit returns as always."""
     scene = Scene(submission)
     error = HandlerFailed("the disk is full")
     scene.emitter.on("news", scene.handler("first"))
@@ -307,7 +305,7 @@ def test_a_handler_that_raises_stops_nobody(submission):
     "`except … as error` forgets `error` at its end: hand it on, for later it is gone."
 )
 def test_an_error_goes_to_the_loop(submission):
-    """What a handler raises is raised by a callback of the loop, the same object, once."""
+    """What a handler raises goes to the loop: the same object, once."""
     scene = Scene(submission)
     errors = [HandlerFailed("first"), HandlerFailed("second")]
     for error in errors:
@@ -326,7 +324,7 @@ def test_an_error_goes_to_the_loop(submission):
 
 @pytest.mark.points(1)
 def test_once_is_called_once_even_if_it_raises(submission):
-    """A once-handler that raises has had its call, and its error goes to the loop."""
+    """A once-handler that raises has had its call."""
     scene = Scene(submission)
     error = HandlerFailed("once is enough")
     scene.emitter.once("news", scene.failing("once", error))

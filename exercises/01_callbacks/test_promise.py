@@ -52,7 +52,8 @@ class Scene:
 
     def assert_told(self, *expected, after):
         """These handlers were called, and no others; `after` says what had happened before."""
-        assert self.told == list(expected), f"{after}: {said(self.told)}; expected {said(expected)}"
+        wanted = said(expected) if expected else "none"
+        assert self.told == list(expected), f"{after}: {said(self.told)}; expected {wanted}"
 
     def run(self, expected_error=None):
         """Run the loop; how often it was told of an expected error. Any other is raised."""
@@ -82,7 +83,7 @@ def raiser(error):
 
 @pytest.mark.points(2)
 def test_a_handler_is_told_the_outcome(submission):
-    """on_done is told the value of a fulfilled promise, on_error the error of a rejected one."""
+    """on_done is told the value, on_error is told the error."""
     for value in ("24.90", None, 0, [], False):
         scene = Scene(submission)
         promise, resolve, _ = scene.promise()
@@ -103,7 +104,7 @@ def test_a_handler_is_told_the_outcome(submission):
 @pytest.mark.points(2)
 @pytest.mark.hint("Does your promise remember its outcome for those who ask when all is over?")
 def test_a_handler_that_comes_late_is_told_too(submission):
-    """then and catch may be called when the outcome has been there for long."""
+    """then and catch may be called long after the outcome is there."""
     scene, error = Scene(submission), Failed("no price")
     fulfilled, rejected = scene.fulfilled("24.90"), scene.rejected(error)
     scene.listen(fulfilled)
@@ -119,7 +120,7 @@ def test_a_handler_that_comes_late_is_told_too(submission):
 
 @pytest.mark.points(1)
 def test_everyone_who_asks_is_told_in_the_order_of_asking(submission):
-    """Each handler of a promise is called once, in the order of asking, one of a handler's too."""
+    """All who ask are told, in the order of asking, also who asks in a handler."""
     scene = Scene(submission)
     promise, resolve, _ = scene.promise()
     promise.then(scene.note("first"))
@@ -133,7 +134,7 @@ def test_everyone_who_asks_is_told_in_the_order_of_asking(submission):
 
 @pytest.mark.points(1)
 def test_the_first_call_decides(submission):
-    """After resolve or reject was called once, calling them again does nothing."""
+    """The first call of resolve or reject decides; later ones do nothing."""
     error, other = Failed("first"), Failed("second")
     for first, outcome in (("resolve", "one"), ("reject", error)):
         scene = Scene(submission)
@@ -148,7 +149,7 @@ def test_the_first_call_decides(submission):
         scene.run()
         assert len(scene.told) < 2, mistake(
             "callback-called-twice",
-            f"{first} was called, then resolve and reject again; {said(scene.told)}.",
+            f"{first} was called, then resolve and reject again: {said(scene.told)}.",
         )
         name = "on_done" if first == "resolve" else "on_error"
         scene.assert_told((name, outcome), after=f"{first} was called first")
@@ -156,7 +157,7 @@ def test_the_first_call_decides(submission):
 
 @pytest.mark.points(1)
 def test_what_start_raises_rejects_the_promise(submission):
-    """If start raises, the promise is rejected, unless it had been decided before."""
+    """What start raises rejects the promise, unless it is decided already."""
     error = Failed("while starting")
 
     def resolve_and_raise(resolve, reject):
@@ -179,7 +180,7 @@ def test_what_start_raises_rejects_the_promise(submission):
 
 @pytest.mark.points(2)
 def test_then_calls_no_handler(submission):
-    """Even if the outcome is there already, then and catch return before a handler is called."""
+    """then and catch call no handler, even if the outcome is there already."""
     for name in ("then", "catch"):
         scene = Scene(submission)
         if name == "then":
@@ -195,7 +196,7 @@ def test_then_calls_no_handler(submission):
 
 @pytest.mark.points(2)
 def test_resolve_and_reject_call_no_handler(submission):
-    """resolve and reject return before any handler that is waiting is called."""
+    """resolve and reject call no handler."""
     for name in ("resolve", "reject"):
         scene = Scene(submission)
         promise, resolve, reject = scene.promise()
@@ -209,9 +210,23 @@ def test_resolve_and_reject_call_no_handler(submission):
         assert len(scene.told) == 1, f"after the loop had run: {said(scene.told)}"
 
 
+@pytest.mark.points(2)
+def test_then_gives_a_promise_for_what_the_handler_returns(submission):
+    """then returns a promise for what the handler returns."""
+    scene = Scene(submission)
+    first = scene.fulfilled(2)
+    second = first.then(lambda value: value + 1)
+    assert isinstance(second, submission.Promise), f"then returned {second!r}, not a Promise"
+    assert second is not first, "then returned the same promise, not a new one"
+    scene.listen(first, "first")
+    scene.listen(second.then(lambda value: value * 10))
+    scene.run()
+    scene.assert_told(("first on_done", 2), ("on_done", 30), after="2, then + 1, then * 10")
+
+
 @pytest.mark.points(1)
 def test_handlers_of_a_chain_wait_for_their_turn(submission):
-    """When a handler has returned, the next one in its chain queues behind those already due."""
+    """The next handler of a chain queues behind those that are due already."""
     scene = Scene(submission)
     promise, resolve, _ = scene.promise()
     promise.then(scene.note("a")).then(scene.note("b")).then(scene.note("c"))
@@ -228,22 +243,8 @@ def test_handlers_of_a_chain_wait_for_their_turn(submission):
 
 
 @pytest.mark.points(2)
-def test_then_gives_a_promise_for_what_the_handler_returns(submission):
-    """What a handler returns is the outcome of the promise that then returned."""
-    scene = Scene(submission)
-    first = scene.fulfilled(2)
-    second = first.then(lambda value: value + 1)
-    assert isinstance(second, submission.Promise), f"then returned {second!r}, not a Promise"
-    assert second is not first, "then returned the same promise, not a new one"
-    scene.listen(first, "first")
-    scene.listen(second.then(lambda value: value * 10))
-    scene.run()
-    scene.assert_told(("first on_done", 2), ("on_done", 30), after="2, then + 1, then * 10")
-
-
-@pytest.mark.points(2)
 def test_what_a_handler_raises_rejects_its_promise(submission):
-    """If on_done or on_error raises, the promise that then returned is rejected."""
+    """What a handler raises rejects the promise that then returned."""
     error = Failed("in a handler")
     for kind in ("on_done", "on_error"):
         scene = Scene(submission)
@@ -268,8 +269,7 @@ def test_what_a_handler_raises_rejects_its_promise(submission):
 def test_a_handled_error_is_over(submission):
     """What on_error returns fulfils the promise that then or catch returned."""
     scene = Scene(submission)
-    mended = scene.rejected(Failed("a")).catch(lambda error: "instead")
-    scene.listen(mended, "catch")
+    scene.listen(scene.rejected(Failed("a")).catch(lambda error: "instead"), "catch")
     mended = scene.rejected(Failed("b")).then(scene.note("done"), lambda error: "instead")
     scene.listen(mended, "then")
     scene.run()
@@ -280,7 +280,7 @@ def test_a_handled_error_is_over(submission):
 @pytest.mark.points(2)
 @pytest.mark.hint("A then without on_error is a link in a chain. What does it do with an error?")
 def test_without_a_handler_the_outcome_goes_on(submission):
-    """An error passes a then that has no on_error, a value passes a catch, both unchanged."""
+    """Without a handler for it, an outcome goes on down the chain unchanged."""
     scene, error = Scene(submission), Failed("no price")
     unseen = scene.note("a handler that is not for this outcome")
     failing = scene.rejected(error).then(unseen).then(unseen, None).then()
@@ -295,7 +295,7 @@ def test_without_a_handler_the_outcome_goes_on(submission):
 @pytest.mark.points(2)
 @pytest.mark.hint("When a handler returns a promise, whose outcome does the next handler want?")
 def test_a_handler_may_return_a_promise(submission):
-    """If a handler returns a promise, the next one gets that promise's outcome."""
+    """If a handler returns a promise, the next one gets that one's outcome."""
     for name, decided, outcome in product(
         ("on_done", "on_error"), ("before", "after"), ("inner", Failed("inner"))
     ):
@@ -320,7 +320,7 @@ def test_a_handler_may_return_a_promise(submission):
 
 @pytest.mark.points(1)
 def test_resolve_may_be_given_a_promise(submission):
-    """resolve(promise) decides: the outcome will be that promise's, however deep, and no other."""
+    """resolve(promise) decides for that promise's outcome, however deep."""
     scene = Scene(submission)
     outer, resolve_outer, reject_outer = scene.promise()
     middle, resolve_middle, _ = scene.promise()
@@ -339,7 +339,7 @@ def test_resolve_may_be_given_a_promise(submission):
 
 @pytest.mark.points(2)
 def test_a_rejection_that_nobody_handles_is_reported(submission):
-    """The error of a rejected promise that nobody asked is raised by a callback, once."""
+    """A rejection that nobody asks about is reported by the loop, once."""
     scene, error = Scene(submission), Failed("nobody cares")
     promise = scene.rejected(error)
     assert_reported_once(scene, error, "A promise was rejected that nobody asked for its outcome")
@@ -351,7 +351,7 @@ def test_a_rejection_that_nobody_handles_is_reported(submission):
 @pytest.mark.points(2)
 @pytest.mark.hint("Every then makes a promise, and each promise looks after its own rejection.")
 def test_the_end_of_a_chain_is_reported(submission):
-    """Of a chain that nobody catches, the error is reported by the last promise, once."""
+    """Of a chain that nobody catches, the last promise is reported, once."""
     scene, error = Scene(submission), Failed("nobody cares")
     promise, _, reject = scene.promise()
     promise.then(scene.note("a")).then(scene.note("b"))
@@ -377,7 +377,7 @@ def assert_reported_once(scene, error, story):
 @pytest.mark.points(2)
 @pytest.mark.hint("Between the rejection and the catch there is usually a line or two of code.")
 def test_a_handled_rejection_is_not_reported(submission):
-    """A rejection that is caught, at once or at the end of its chain, is not reported."""
+    """A rejection that is handled is not reported."""
 
     def caught_at_once(scene, error):
         scene.rejected(error).catch(scene.note("caught"))
