@@ -339,7 +339,7 @@ def assert_goes_to_the_loop(call, shop, error, callback):
     assert len(call.heard) < 2, mistake(
         "callback-called-twice", f"{callback} raised {error!r}, and what was called is: {call}."
     )
-    assert call.heard[0][0] == callback, f"expected {callback}; {call}"
+    assert call.heard[0][0] == callback, f"{callback} was to be called: {call}"
     told = shop.loop.take(error)
     shop.loop.raise_unexpected()
     where = "order_total raised it" if call.error else "it ended in the look-up that called you"

@@ -59,7 +59,10 @@ class Promise:
 
                 return tell
 
-            self._tell(via(on_done) if on_done else resolve, via(on_error) if on_error else reject)
+            self._tell(
+                resolve if on_done is None else via(on_done),
+                reject if on_error is None else via(on_error),
+            )
 
         return Promise(self._call_soon, start)
 
