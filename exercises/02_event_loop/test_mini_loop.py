@@ -1,79 +1,18 @@
 """Grades mini_loop.py."""
 
-import re
 import selectors
-import time
 
 import pytest
 
-from autograder.grading import mistake
-from autograder.grading.fake_selector import FakeSelector, GaveUp
+from autograder.grading.loop_scene import NO_ORDER, Scene, forbid_sleep, no_order
 
-NO_ORDER = re.compile(r"not supported between instances of '(?!NoneType)(\w+)' and '\1'")
-
-
-class CallFailed(Exception):
-    """What a failing callback raises."""
+pytestmark = pytest.mark.usefixtures("no_sleep")
 
 
-class Scene:
-    """A loop with a clock that costs no time, and a diary of what was called when."""
-
-    def __init__(self, submission, *, early=0.0):
-        self.selector = FakeSelector(early)
-        self.reported = []
-        self.loop = submission.MiniLoop(self.selector, self.selector.clock, self.reported.append)
-        self.calls = []
-
-    @property
-    def names(self):
-        return [name for name, _ in self.calls]
-
-    def note(self, name, *then):
-        """A callback that notes its name and the time, and then does `then`."""
-
-        def callback(*args):
-            self.calls.append((name, self.selector.now))
-            for act in then:
-                act()
-
-        return callback
-
-    def work(self, seconds):
-        """Something that takes its time: the clock moves on."""
-        self.selector.now += seconds
-
-    def run(self, *, expected=()):
-        """Run the loop; what it reports has to be `expected`."""
-        try:
-            self.loop.run()
-        except GaveUp as reason:
-            raise AssertionError(f"run does not come to an end: {reason}") from None
-        except TypeError as error:
-            assert not NO_ORDER.search(str(error)), _no_order(error)  # noqa: PT017
-            raise
-        surprises = [error for error in self.reported if error not in expected]
-        assert not surprises, f"the loop reported {surprises[0]!r}, and no callback raised that"
-
-
-def _no_order(error):
-    return mistake(
-        "heap-compares-callbacks",
-        f"The loop compared two entries by something that has no order: {error}.",
-    )
-
-
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_sleep(monkeypatch):
     """A loop that sleeps is deaf meanwhile; and here it would sleep for ever."""
-
-    def sleep(seconds):
-        raise GaveUp(
-            f"the loop called time.sleep({seconds}). While it sleeps no socket can wake it: "
-            "it is to wait in selector.select(timeout)"
-        )
-
-    monkeypatch.setattr(time, "sleep", sleep)
+    forbid_sleep(monkeypatch.setattr)
 
 
 @pytest.mark.points(1)
@@ -163,7 +102,7 @@ def test_equal_times_keep_their_order(submission):
         for name in names:  # one function, arguments that have no order
             scene.loop.call_at(7, same, {"name": name})
     except TypeError as error:
-        assert not NO_ORDER.search(str(error)), _no_order(error)  # noqa: PT017
+        assert not NO_ORDER.search(str(error)), no_order(error)  # noqa: PT017
         raise
     scene.run()
     for found in (scene.names[: len(names)], scene.names[len(names) :]):
@@ -216,52 +155,6 @@ def test_nobody_waits_for_a_cancelled_timer(submission):
     assert now == 2, f"nothing was left to do at 2 s, and run returned at {now:g} s"
 
 
-@pytest.mark.points(2)
-def test_a_call_that_asks_for_itself_starves_no_timer(submission):
-    """While a call asks for itself again and again, timers are called at their time."""
-    scene = Scene(submission)
-    rounds = []
-
-    def spin():
-        rounds.append(scene.selector.now)
-        scene.work(0.01)
-        if len(rounds) < 1_000 and "timer" not in scene.names:
-            scene.loop.call_soon(spin)
-
-    scene.loop.call_soon(spin)
-    scene.loop.call_later(1, scene.note("timer"))
-    scene.run()
-    assert rounds, "the call was not made"
-    assert "timer" in scene.names, f"the timer was never called; calls made: {scene.names}"
-    when = scene.calls[0][1]
-    assert when < 9, mistake(
-        "timer-starvation",
-        f"A call asked for itself {len(rounds):,} times; a timer of 1 s had to wait for it, and "
-        f"was called at {when:.0f} s.",
-    )
-    assert when < 1.02, f"a timer was due at 1 s and one turn takes 0.01 s: called at {when:.2f} s"
-
-
-@pytest.mark.points(2)
-def test_a_timer_that_sets_itself_again_starves_nobody(submission):
-    """A timer that sets itself for now, again and again, keeps no other call from its turn."""
-    scene = Scene(submission)
-    rounds = []
-
-    def again():
-        rounds.append(scene.selector.now)
-        if len(rounds) < 1_000 and "soon" not in scene.names:
-            scene.loop.call_later(0, again)
-
-    scene.loop.call_later(1, again)
-    scene.loop.call_later(1, scene.loop.call_soon, scene.note("soon"))
-    scene.run()
-    assert scene.names == ["soon"], f"a call was asked for once, and made: {scene.names}"
-    assert len(rounds) < 10, (
-        f"a timer set itself again {len(rounds)} times before a call that was ready got its turn"
-    )
-
-
 @pytest.mark.points(1)
 def test_a_socket_wakes_the_loop(submission):
     """When a socket is ready, its function is called with the events, also while timers wait."""
@@ -282,138 +175,6 @@ def test_a_socket_wakes_the_loop(submission):
     expected = [(selectors.EVENT_WRITE, 2), (selectors.EVENT_READ, 5)]
     assert heard == expected, f"called with (events, at): {heard}; expected {expected}"
     assert scene.calls == [("timer", 3)], f"the timer of 3 s was called so: {scene.calls}"
-
-
-@pytest.mark.points(1)
-def test_a_call_that_asks_for_itself_starves_no_socket(submission):
-    """While a call asks for itself again and again, sockets are served."""
-    scene = Scene(submission)
-    rounds = []
-
-    def spin():
-        rounds.append(scene.selector.now)
-        scene.work(0.01)
-        if len(rounds) < 300 and "socket" not in scene.names:
-            scene.loop.call_soon(spin)
-
-    served = scene.note("socket", lambda: scene.selector.unregister("socket"))
-    scene.selector.register("socket", selectors.EVENT_READ, served)
-    scene.selector.arrive(0.5, "socket")
-    scene.loop.call_soon(spin)
-    scene.run()
-    assert "socket" in scene.names, "a socket was ready, and its function was never called"
-    assert len(rounds) < 60, (
-        f"a socket was ready after 50 rounds of a call that asks for itself, and was served after "
-        f"{len(rounds)}"
-    )
-
-
-def run_beside_others(submission, kind, error):
-    """Run a call of a kind, which raises `error` if there is one, beside others."""
-    scene = Scene(submission)
-
-    def act(*args):
-        scene.calls.append(("it", scene.selector.now))
-        if "socket" in scene.selector.get_map():
-            scene.selector.unregister("socket")
-        if error is not None:
-            raise error
-
-    if kind == "ready call":
-        scene.loop.call_soon(act)
-    elif kind == "timer":
-        scene.loop.call_later(1, act)
-    else:
-        scene.selector.register("socket", selectors.EVENT_READ, act)
-        scene.selector.arrive(1, "socket")
-    scene.loop.call_soon(scene.note("ready"))
-    scene.loop.call_at(1, scene.note("same moment"))
-    scene.loop.call_later(2, scene.note("later"))
-    left = None
-    try:
-        scene.run(expected=[error])
-    except CallFailed as caught:
-        left = caught
-    return scene, left, {"it", "ready", "same moment", "later"} - set(scene.names)
-
-
-@pytest.mark.points(2)
-@pytest.mark.parametrize("kind", ["ready call", "timer", "socket"])
-def test_one_that_raises_does_not_end_the_loop(submission, kind):
-    """When a call raises, its error is reported, and everything else goes on."""
-    _, _, missing = run_beside_others(submission, kind, None)
-    assert not missing, f"nothing raised, and never called was: {', '.join(sorted(missing))}"
-    error = CallFailed(f"the {kind} failed")
-    scene, left, missing = run_beside_others(submission, kind, error)
-    lost = left is not None or missing
-    assert not lost, mistake(
-        "loop-dies-of-one-error",
-        f"A {kind} raised an exception, and "
-        + ("it came out of run." if left else f"never called was: {', '.join(sorted(missing))}."),
-    )
-    assert scene.reported == [error], (
-        f"the error was to be reported once; report was called with {scene.reported}"
-    )
-
-
-@pytest.mark.points(1)
-def test_ctrl_c_leaves_the_loop(submission):
-    """What is no Exception, such as KeyboardInterrupt, is not held back: it leaves run."""
-    scene = Scene(submission)
-
-    def interrupted():
-        raise KeyboardInterrupt
-
-    scene.loop.call_later(1, interrupted)
-    try:
-        scene.run()
-    except KeyboardInterrupt:
-        pass
-    else:
-        raise AssertionError(
-            "a call raised KeyboardInterrupt, and run went on as if nothing had been; "
-            f"report was called with {scene.reported}"
-        )
-
-
-@pytest.mark.points(2)
-def test_it_waits_in_select(submission):
-    """When nothing is ready, the loop waits in select until the next timer, and does not poll."""
-    scene = Scene(submission)
-    scene.loop.call_later(60, scene.note("timer"))
-    scene.loop.call_later(120, scene.note("second timer"))
-    polling = None
-    try:
-        scene.loop.run()
-    except GaveUp as reason:
-        polling = str(reason)
-    waited = scene.selector.waits
-    in_vain = f"select was called {len(waited)} times"
-    assert polling is None or scene.names == ["timer", "second timer"], mistake(
-        "busy-poll", f"A timer of 60 s was waiting, and {polling}."
-    )
-    assert polling is None, f"both timers had been called, and run did not return: {polling}"
-    assert scene.calls == [("timer", 60), ("second timer", 120)], f"called: {scene.calls}"
-    assert len(waited) < 50, mistake(
-        "busy-poll", f"{in_vain} while two timers waited; each needs one call."
-    )
-    assert len(waited) <= 8, f"{in_vain} for two timers: {waited}"
-
-
-@pytest.mark.points(1)
-def test_without_timers_it_waits_for_a_socket(submission):
-    """When there is no timer, the loop waits in select without a timeout."""
-    scene = Scene(submission)
-    served = scene.note("socket", lambda: scene.selector.unregister("socket"))
-    scene.selector.register("socket", selectors.EVENT_READ, served)
-    scene.selector.arrive(86_400, "socket")
-    scene.run()
-    assert scene.calls == [("socket", 86_400)], f"the socket was served so: {scene.calls}"
-    waits = scene.selector.waits
-    assert len(waits) <= 3, (
-        f"one socket was ready after a day, and no timer waited: select was called {len(waits)} "
-        f"times, at first with timeouts of {waits[:3]}"
-    )
 
 
 @pytest.mark.points(1)

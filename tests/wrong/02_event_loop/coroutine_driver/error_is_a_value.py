@@ -1,0 +1,106 @@
+"""Gives whoever waits the outcome of the task, and an exception is an outcome like any other.
+
+mistake: exception-not-thrown-in
+fails: test_join_raises_the_error, test_run_raises_what_the_coroutine_raises,
+    test_cancel_raises_cancelled_at_the_await, test_an_error_stops_only_its_own_task,
+    test_a_task_that_has_not_begun_never_does, test_cancelling_too_late_changes_nothing,
+    test_join_raises_cancelled_if_the_task_was, test_a_task_cancels_itself
+"""
+
+from types import coroutine as awaitable
+
+
+class Cancelled(BaseException):
+    pass
+
+
+@awaitable
+def switch(arrange):
+    yield arrange
+
+
+class Waiting:
+    def __init__(self, task):
+        self.task = task
+        self.active = True
+
+    def cancel(self):
+        self.active = False
+
+
+class Task:
+    def __init__(self, loop, coro):
+        self.loop = loop
+        self.coro = coro
+        self.finished = False
+        self.error = None
+        self.value = None
+        self.to_throw = None
+        self.waiting = []
+        self.handle = loop.call_soon(self.step)
+
+    def done(self):
+        return self.finished
+
+    def result(self):
+        if not self.finished:
+            raise RuntimeError("not finished")
+        if self.error:
+            return self.error
+        return self.value
+
+    def cancel(self):
+        if not self.finished:
+            self.to_throw = Cancelled()
+            if self.handle:
+                self.soon()
+
+    def soon(self):
+        if self.handle:
+            self.handle.cancel()
+        self.handle = self.loop.call_soon(self.step)
+
+    async def join(self):
+        if not self.finished:
+            await switch(self.let_wait)
+        return self.result()
+
+    def let_wait(self, task):
+        self.waiting.append(Waiting(task))
+        return self.waiting[-1]
+
+    def step(self):
+        self.handle = None
+        error, self.to_throw = self.to_throw, None
+        try:
+            arrange = self.coro.throw(error) if error else self.coro.send(None)
+        except StopIteration as stop:
+            self.value = stop.value
+            self.finish()
+        except (Exception, Cancelled) as problem:
+            self.error = problem
+            self.finish()
+        else:
+            self.handle = arrange(self)
+            if self.to_throw:
+                self.soon()
+
+    def finish(self):
+        self.finished = True
+        for waiting in self.waiting:
+            if waiting.active:
+                waiting.task.soon()
+
+
+def spawn(loop, coroutine):
+    return Task(loop, coroutine)
+
+
+async def sleep(seconds):
+    await switch(lambda task: task.loop.call_later(seconds, task.soon))
+
+
+def run(loop, coroutine):
+    task = spawn(loop, coroutine)
+    loop.run()
+    return task.result()
