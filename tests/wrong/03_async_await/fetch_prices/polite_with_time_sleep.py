@@ -30,7 +30,7 @@ class Failure:
 
 async def fetch(session, url, semaphore):
     async with semaphore:
-        sleep(PAUSE)  # noqa: ASYNC251
+        sleep(PAUSE)
         try:
             async with session.get(url) as response:
                 response.raise_for_status()

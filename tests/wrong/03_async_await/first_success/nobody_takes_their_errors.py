@@ -4,7 +4,7 @@ A loser that fails while it closes its connection keeps its exception for somebo
 Nobody does, and asyncio writes "Task exception was never retrieved" into the log, far from here.
 
 mistake: lost-exception
-fails: test_what_the_others_raise_is_dropped, test_a_failure_and_an_answer_in_one_moment
+fails: test_what_the_others_raise_is_dropped
 """
 
 import asyncio

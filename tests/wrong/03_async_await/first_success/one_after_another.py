@@ -5,8 +5,7 @@ first.
 
 mistake: sequential-awaits
 fails: test_all_are_asked_at_once, test_the_first_answer_is_the_result,
-    test_a_failure_is_no_answer, test_the_others_have_ended_when_it_returns,
-    test_a_failure_and_an_answer_in_one_moment, test_what_the_others_raise_is_dropped
+    test_a_failure_is_no_answer, test_the_others_have_ended_when_it_returns
 """
 
 

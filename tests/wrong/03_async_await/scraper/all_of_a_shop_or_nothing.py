@@ -2,7 +2,7 @@
 
 mistake: one-failure-loses-all
 fails: test_a_failure_costs_nothing_else, test_ten_shops_are_scraped, test_results_are_in_order,
-    test_what_stays_wrong_is_not_repeated, test_an_attempt_has_its_own_timeout
+    test_what_stays_wrong_is_not_repeated
 """
 
 from __future__ import annotations

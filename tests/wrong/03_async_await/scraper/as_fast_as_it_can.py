@@ -1,8 +1,7 @@
 """No limit for a host: ten shops at once, and every one of them hit with all its pages at once.
 
 mistake: unbounded-concurrency
-fails: test_a_host_is_not_hurried, test_cancelling_it_ends_its_requests,
-    test_cancelling_it_ends_its_waits
+fails: test_a_host_is_not_hurried
 """
 
 from __future__ import annotations

@@ -5,8 +5,7 @@ closed under its feet.
 
 mistake: leaked-task
 fails: test_an_attempt_has_its_own_timeout, test_what_may_go_better_is_repeated,
-    test_cancelling_it_ends_its_requests,
-    test_cancelling_it_ends_its_waits
+    test_cancelling_it_ends_its_requests, test_cancelling_it_ends_its_waits
 """
 
 from __future__ import annotations
@@ -215,7 +214,7 @@ async def download(session, url):
 async def get(session, semaphore, url, timeout):
     async with semaphore:
         task = asyncio.create_task(download(session, url))
-        done, pending = await asyncio.wait([task], timeout=timeout)
+        _, pending = await asyncio.wait([task], timeout=timeout)
         if pending:
             raise TimeoutError(f"no answer in {timeout} s")
         return task.result()

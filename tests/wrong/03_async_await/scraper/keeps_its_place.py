@@ -3,7 +3,8 @@
 Two chains of three pages, two places: each chain holds one, and waits for another.
 
 mistake: deadlock
-fails: test_one_session_serves_all, test_ten_shops_are_scraped, test_ten_shops_take_as_long_as_the_slowest
+fails: test_one_session_serves_all, test_ten_shops_are_scraped,
+    test_ten_shops_take_as_long_as_the_slowest
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Catches BaseException in the retry loop, so that being cancelled is one more reason to retry.
 
 mistake: swallowed-cancellation
-fails: test_cancelling_it_ends_its_requests, test_cancelling_it_ends_its_waits
+fails: test_cancelling_it_ends_its_requests
 """
 
 from __future__ import annotations

@@ -1,13 +1,10 @@
-"""Scrapes the shops at once, and then everything within a shop page by page... and awaits each shop.
+"""Makes a task for each shop, and awaits it in the same round of the loop.
 
-The tasks are made and awaited in one loop: there is a task for each shop, and never more than one
-of them at work.
+So there is never more than one of them at work; and within a shop, it goes page by page.
 
 mistake: sequential-awaits
 fails: test_pages_and_shops_are_scraped_at_once, test_an_attempt_has_its_own_timeout,
-    test_ten_shops_take_as_long_as_the_slowest,
-    test_a_host_is_not_hurried, test_results_are_in_order, test_cancelling_it_ends_its_requests,
-    test_cancelling_it_ends_its_waits
+    test_ten_shops_take_as_long_as_the_slowest, test_a_host_is_not_hurried
 """
 
 from __future__ import annotations
