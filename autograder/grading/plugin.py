@@ -1,1 +1,128 @@
-"""The pytest plugin."""
+"""The pytest plugin: its options, its markers, the fixture `submission`.
+
+Kept thin, because every run of pytest imports it; the work is done in `run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .run import Run
+    from .submission import Submission
+
+_RUN = pytest.StashKey["Run"]()
+
+_MARKERS = (
+    "points(n): what a test is worth, 1 unless it says otherwise",
+    "hint(text): shown when the learner asks for one",
+    "live: runs on real time, real sockets and real servers; only with --live",
+    "xdist_group(name): tests of one name run in one worker",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("course", "grading exercises")
+    group.addoption(
+        "--submission",
+        metavar="DIR",
+        help="grade the answers in this folder, shaped like exercises/ (or in this one file)",
+    )
+    group.addoption("--live", action="store_true", help="also run the tests marked live")
+    group.addoption("--replay", metavar="TOKEN", help="run one test in the world of this token")
+    group.addoption("--worlds", type=int, metavar="N", help="run every test in N worlds")
+    group.addoption("--results", metavar="FILE", help="write the results as JSON to this file")
+    group.addoption("--variants", metavar="FILE", help="grade the submissions that this file lists")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    from .run import begin
+
+    run = begin(config)
+    if run is not None:
+        config.stash[_RUN] = run
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Put our reporter in the place of pytest's as soon as that one is there."""
+    if type(plugin).__name__ != "TerminalReporter":
+        return
+    config: pytest.Config = plugin.config  # type: ignore[attr-defined]
+    run = config.stash.get(_RUN, None)
+    if run is not None and run.takes_over_terminal:
+        manager.unregister(plugin)
+        manager.register(run.make_reporter(), "terminalreporter")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist how wide the terminal is."""
+    run = node.config.stash.get(_RUN, None)
+    if run is not None:
+        node.workerinput["page"] = [run.page.width, run.page.encoding]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    run = metafunc.config.stash.get(_RUN, None)
+    if run is not None and run.variants is not None and "submission" in metafunc.fixturenames:
+        variants = run.variants_of(metafunc.definition.path)
+        metafunc.parametrize("submission", variants, ids=list(variants), indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("live"):
+        live = [item for item in items if item.get_closest_marker("live")]
+        if live:
+            config.hook.pytest_deselected(items=live)
+            items[:] = [item for item in items if item not in live]
+    run = config.stash.get(_RUN, None)
+    if run is not None:
+        run.collected(items)
+
+
+@pytest.fixture
+def submission(request: pytest.FixtureRequest) -> Iterator[Submission]:
+    """What the learner wrote for this exercise: the names of the module, fresh in every world."""
+    run = request.config.stash.get(_RUN, None)
+    if run is None:
+        raise pytest.UsageError("The fixture `submission` is for graders in exercises/.")
+    with run.submission(request.node, getattr(request, "param", None)) as found:
+        yield found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    run = pyfuncitem.config.stash.get(_RUN, None)
+    if run is None or run.exercise_of(pyfuncitem) is None:
+        return (yield)
+    with run.calling(pyfuncitem):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
+    report: Any = yield
+    run = item.config.stash.get(_RUN, None)
+    if run is not None and run.exercise_of(item) is not None:
+        run.judge(item, call, report)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_exception_interact(
+    node: pytest.Item | pytest.Collector, call: pytest.CallInfo[None], report: Any
+) -> None:
+    """A debugger opens where the learner's code failed, not where the grader says so."""
+    finding = getattr(call.excinfo and call.excinfo.value, "finding", None)
+    if finding is not None and finding.error is not None:
+        call.excinfo = pytest.ExceptionInfo.from_exception(finding.error)
+
+

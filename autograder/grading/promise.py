@@ -1,0 +1,150 @@
+"""What an exercise's brief promises: the functions of its stub, and how they are called.
+
+The solution has the same signatures as the stub and no learner edits it, so it is asked first; then
+the stub as the course ships it.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from . import tree
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function or method of a file, "fetch" or "Shop.buy".
+
+    Attributes:
+        kind: "async def", "def" or "async generator".
+        signature: its parameters, as written.
+        line: of its definition.
+        to_write: True if its body only raises NotImplementedError.
+        body: equal for bodies that differ in nothing but comments and layout.
+    """
+
+    name: str
+    kind: str
+    signature: str
+    line: int
+    to_write: bool
+    body: str
+
+
+def functions(path: Path) -> dict[str, Function]:
+    """The functions of a file; none if it cannot be read."""
+    try:
+        stat = path.stat()
+        return _read(path, stat.st_mtime_ns, stat.st_size)
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return {}
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, modified: int, size: int) -> dict[str, Function]:
+    return parse(path.read_bytes())
+
+
+def parse(source: bytes) -> dict[str, Function]:
+    """The functions of a Python source, methods as "Class.method"."""
+    return {function.name: function for function in _functions(ast.parse(source), "")}
+
+
+def _functions(node: ast.AST, prefix: str) -> Iterator[Function]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, _Definition):
+            yield _describe(child, prefix + child.name)
+        elif isinstance(child, ast.ClassDef):
+            yield from _functions(child, f"{prefix}{child.name}.")
+
+
+def _describe(node: _Definition, name: str) -> Function:
+    kind = "def"
+    if isinstance(node, ast.AsyncFunctionDef):
+        kind = "async generator" if _yields(node) else "async def"
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    return Function(
+        name=name,
+        kind=kind,
+        signature=f"{name}({ast.unparse(node.args)})",
+        line=node.lineno,
+        to_write=len(body) == 1 and _raises_not_implemented(body[0]),
+        body="\n".join(ast.dump(statement) for statement in body),
+    )
+
+
+def _yields(node: _Definition) -> bool:
+    todo: list[ast.AST] = list(node.body)
+    while todo:
+        inner = todo.pop()
+        if isinstance(inner, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(inner, _Definition | ast.Lambda | ast.ClassDef):
+            todo += ast.iter_child_nodes(inner)
+    return False
+
+
+def _raises_not_implemented(statement: ast.stmt) -> bool:
+    if not isinstance(statement, ast.Raise):
+        return False
+    raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+
+
+def promised(root: Path, inside: str) -> dict[str, Function]:
+    """The functions that a file has to have; `inside` is its path seen from `exercises/`."""
+    found = functions(root / "solutions" / inside)
+    return found or _committed(root, inside)
+
+
+@lru_cache(maxsize=64)
+def _committed(root: Path, inside: str) -> dict[str, Function]:
+    """The functions of the stub in git's HEAD; none if git cannot tell."""
+    command = ["git", "show", f"HEAD:./exercises/{inside}"]
+    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, check=False, timeout=10
+        )
+        return parse(done.stdout) if done.returncode == 0 else {}
+    except (OSError, subprocess.TimeoutExpired, SyntaxError, ValueError):
+        return {}
+
+
+def is_untouched(written: dict[str, Function], expected: dict[str, Function]) -> bool:
+    """True if everything that was to be written still is.
+
+    A function that is the same in both was given, not left to write. Without knowing what is
+    expected, one function that works is taken for a beginning.
+    """
+    if not any(function.to_write for function in written.values()):
+        return False
+    for name, function in written.items():
+        given = name in expected and expected[name].body == function.body
+        if not function.to_write and not given and function.body:
+            return False
+    return True
+
+
+def names_without_await(written: dict[str, Function], expected: dict[str, Function]) -> list[str]:
+    """What is `async def` in the brief and a plain function in the file."""
+    return [
+        name
+        for name, function in expected.items()
+        if function.kind == "async def" and name in written and written[name].kind == "def"
+    ]
+
+
+def where(exercise: tree.Exercise, path: Path, submission: Path) -> str:
+    """A learner's file as seen from `exercises/`; `submission` is the exercise's own path."""
+    if not exercise.folder:
+        return exercise.file
+    return f"{exercise.file}/{path.relative_to(submission).as_posix()}"
