@@ -41,7 +41,7 @@ class Watch:
         self.suspended = False
         self._progress = progress
         self._ownership = ownership
-        self._last: object = None
+        self._last: object = self  # equal to nothing that is measured: the first look only looks
         self._cpu = self._real = 0.0
         self._raised = 0
         self._problem: Problem | None = None
