@@ -66,7 +66,7 @@ def test_a_new_save_ends_the_run_under_way(
 ) -> None:
     """Only the newest answer is graded."""
     syllabus = read_syllabus(root)
-    session = Session(syllabus)
+    session = Session(syllabus, syllabus.exercises)
     session.grade(syllabus.exercises[:1])
     session.grade(syllabus.exercises[:1])
     assert [run.stopped for run in started] == [True, False]
@@ -84,7 +84,7 @@ def test_a_solved_exercise_leads_to_the_next(
     """The results are remembered, so the map needs no grading; the next file is named."""
     answer("01_callbacks/later", "3 of 3")
     syllabus = read_syllabus(root)
-    session = Session(syllabus)
+    session = Session(syllabus, syllabus.exercises)
     session.grade(syllabus.exercises[:1])
     [run] = started
     session.look()

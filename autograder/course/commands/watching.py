@@ -8,7 +8,8 @@ from pathlib import Path
 from autograder.course import screen
 from autograder.course.choose import choose
 from autograder.course.grade import grade_quietly, pytest_arguments, read_grades
-from autograder.course.progress import first_unsolved, progress, remember
+from autograder.course.progress import known_grade, progress, remember
+from autograder.course.refusal import Refusal
 from autograder.course.root import find_root, shown
 from autograder.course.syllabus import Exercise, Syllabus, read_syllabus
 from autograder.course.warm import Run, start
@@ -20,13 +21,17 @@ def watch(typed: str | None) -> None:
 
     syllabus = read_syllabus(find_root())
     wanted = choose(syllabus, typed) if typed else syllabus.exercises
-    session = Session(syllabus)
+    if not wanted:
+        raise Refusal("There are no exercises here yet.")
+    session = Session(syllabus, wanted)
     try:
-        session.grade(wanted if typed else _current(syllabus))
+        if not typed:  # grades whatever is not known yet
+            progress(syllabus, lambda missing: grade_quietly(syllabus.root, missing))
+        session.grade(wanted if typed else [first_open(syllabus.root, wanted) or wanted[-1]])
         for changes in changes_in(
             syllabus.root / "exercises",
             step=20,
-            rust_timeout=100,
+            rust_timeout=50,
             yield_on_timeout=True,
             raise_interrupt=True,
         ):
@@ -52,8 +57,9 @@ def exercises_saved(exercises: Iterable[Exercise], saved: Iterable[Path]) -> lis
 class Session:
     """The runs of one `course watch`: at most one at a time, the newest."""
 
-    def __init__(self, syllabus: Syllabus) -> None:
+    def __init__(self, syllabus: Syllabus, watched: list[Exercise]) -> None:
         self._syllabus = syllabus
+        self._watched = watched
         self._results = Path(tempfile.mkdtemp(prefix="course-")) / "results.json"
         self._run: Run | None = None
         self._graded: list[Exercise] = []
@@ -66,6 +72,7 @@ class Session:
         else:
             screen.say()
         self._graded = exercises
+        screen.say(f"Grading {_names(exercises)}", "dim")
         arguments = pytest_arguments(self._syllabus.root, exercises, self._results)
         self._run = start(self._syllabus.root, arguments)
 
@@ -76,14 +83,13 @@ class Session:
         self._run = None
         grades = read_grades(self._results)
         remember(self._syllabus.root, self._graded, grades)
-        names = ", ".join(shown(e.path, self._syllabus.root) for e in self._graded)
         screen.say()
         if all(e.label in grades and grades[e.label].solved for e in self._graded):
-            following = _current(self._syllabus)
-            if following:
-                names = shown(following[0].path, self._syllabus.root)
-                screen.say(f"Solved. Next: {names}", "bold green")
-        screen.say(f"Watching {names} {screen.symbol('dot')} Ctrl-C stops", "dim")
+            following = first_open(self._syllabus.root, self._watched)
+            rest = f" Next: {shown(following.path, self._syllabus.root)}" if following else ""
+            screen.say(f"Solved.{rest}", "bold green")
+        dot = screen.symbol("dot")
+        screen.say(f"Waiting for you to save {_names(self._watched)} {dot} Ctrl-C stops", "dim")
 
     def end(self) -> None:
         """Leave nothing behind."""
@@ -98,7 +104,15 @@ class Session:
         self._results.unlink(missing_ok=True)
 
 
-def _current(syllabus: Syllabus) -> list[Exercise]:
-    grades = progress(syllabus, lambda missing: grade_quietly(syllabus.root, missing))
-    current = first_unsolved(syllabus, grades)
-    return [current] if current else syllabus.exercises[-1:]
+def first_open(root: Path, exercises: Iterable[Exercise]) -> Exercise | None:
+    """Return the first exercise that is not known to be solved, without grading any."""
+    known = ((exercise, known_grade(root, exercise)) for exercise in exercises)
+    return next((exercise for exercise, grade in known if not (grade and grade.solved)), None)
+
+
+def _names(exercises: list[Exercise]) -> str:
+    modules = sorted({exercise.module for exercise in exercises})
+    if len(modules) > 1:
+        return "any exercise"
+    names = ", ".join(exercise.name for exercise in exercises)
+    return f"{modules[0].partition('_')[0]} {names}"
