@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 _MOST_LINES = 8
 _MOST_FRAMES = 4
 _MOST_WIDE = 400
+_TIMELINE_ROWS = 16
 _WRONG_CALL = re.compile(r"(?P<name>[\w.]+)\(\) (?:missing|takes|got|does not)\b")
 _NOT_AWAITABLE = re.compile(
     r"'await' expression|awaitable|a coroutine (?:was expected|or)|an asyncio.Future"
-    r"|asynchronous context manager|'async for'"
+    r"|asynchronous context manager|'async for'|has no attribute '(?:send|throw)'"
 )
 _LOOP_IN_LOOP = "cannot be called from a running event loop"
 _DID_NOT_RAISE = re.compile(r"DID NOT RAISE (?:<class ')?(?P<name>[\w.]+)")
@@ -55,7 +56,7 @@ class Judge:
             result.status = "unreadable" if complaint.unreadable else "failed"
             result.message, result.rows = complaint.says, list(complaint.rows)
             result.file, result.line = complaint.file, complaint.line
-            result.cause = complaint.cause
+            result.cause, result.complaint = complaint.cause, True
             result.timeline = ""
         elif self._is_not_begun(error):
             result.status = "not-begun"
@@ -79,7 +80,7 @@ class Judge:
             from autograder.simulation import Timeline
 
             timeline = Timeline(finding.events)
-            result.timeline = timeline.text(self.width - 5, 24, encoding=self.encoding)
+            result.timeline = timeline.text(self.width - 5, _TIMELINE_ROWS, encoding=self.encoding)
 
     def _complaint(self, error: BaseException, raised: bool) -> Complaint | None:
         """What is wrong with the file itself, if that is what the error comes from."""
@@ -89,9 +90,12 @@ class Judge:
         if not raised:
             return None
         text = str(error)
-        missing_await = isinstance(error, TypeError) and _NOT_AWAITABLE.search(text)
+        odd = isinstance(error, TypeError | AttributeError)
+        missing_await = odd and _NOT_AWAITABLE.search(text)
         if missing_await or (isinstance(error, RuntimeError) and _LOOP_IN_LOOP in text):
-            return self._about_plain_functions(error)
+            complaint = self._about_plain_functions(error)
+            if complaint is not None:
+                return complaint
         if isinstance(error, TypeError):
             return self._about_a_call(error)
         return None
@@ -156,7 +160,8 @@ class Judge:
                 # A detector names the same mistake: its place, the assertion's words.
                 result.notes.sort(key=lambda note: note.name != name)
             places = self._places(error)
-            result.rows += [self._row(frame) for frame in places[-_MOST_FRAMES:]]
+            rows = dict.fromkeys(self._row(frame) for frame in places)  # recursion: a line once
+            result.rows += list(rows)[-_MOST_FRAMES:]
             place = places[-1] if places else None
             if place is not None and not isinstance(error, AssertionError):
                 result.cause = f"{type(error).__name__} {place.file}:{place.line}"

@@ -39,11 +39,10 @@ def learner_frames(error: BaseException, is_learner: IsLearner) -> list[Frame]:
 
 def is_raised_by_code(error: BaseException) -> bool:
     """True if a `raise` statement made it: a Ctrl-C arrives between any two instructions."""
-    last = None
-    for last in _steps(error.__traceback__):
-        pass
-    if last is None:
+    steps = list(_steps(error.__traceback__))
+    if not steps:
         return False
+    last = steps[-1]
     instruction = last.tb_frame.f_code.co_code[last.tb_lasti]
     return opcode.opname[instruction] == "RAISE_VARARGS"
 

@@ -17,8 +17,12 @@ Span = tuple[str, str]
 """Text and its style: "good", "bad", "bold", "dim", "name" or ""."""
 Line = tuple[Span, ...]
 
-_MARKS = {"✓": "+", "✗": "x", "·": "-", "…": "..."}
+_MARKS: dict[str, str | int | None] = {"✓": "+", "✗": "x", "·": "-", "…": "..."}
 _MOST_OUTPUT_LINES = 12
+_MOST_TIMELINES = 2
+"""A learner mends one thing at a time: the first failures are shown, the others only told."""
+_MOST_FAILURES = 3
+_MOST_NOTES = 2
 
 
 @dataclass(slots=True)
@@ -69,6 +73,8 @@ class Page:
         said = [(self.say(text), how) for text, how in left]
         right = self.say(right)
         used = sum(columns(text) for text, _ in said)
+        if not right:
+            return tuple(said)
         gap = max(3, self.width - used - columns(right))
         return (*said, (" " * gap, ""), (right, style))
 
@@ -80,17 +86,16 @@ class Page:
             name = f"{exercise.name} · {exercise.submission}"
         return f"{exercise.title} · {name}"
 
-    def exercise(self, result: ExerciseResult, *, short: bool, names: bool) -> Iterator[Line]:
+    def exercise(self, result: ExerciseResult, *, short: bool, verbose: bool) -> Iterator[Line]:
         """An exercise that was begun: what holds, and what went wrong.
 
-        `short`: leave out what holds; `names`: add the tests' names.
+        `short`: leave out what holds; `verbose`: add the tests' names and every timeline.
         """
         bad = [test for test in result.tests if test.bad]
-        if bad and len(bad) == len(result.tests) and bad[0].cause and bad[0].rows is not None:
-            whole = bad[0].path and all(t.cause == bad[0].cause for t in bad)
-            if whole and bad[0].status == "unreadable":
-                yield from self.unreadable(result, bad[0])
-                return
+        roots = result.roots()
+        if roots and roots[0].complaint and not result.passed:
+            yield from self.complaint(self.heading(result), roots[0])
+            return
         counted = [test for test in result.tests if test.status != "skipped"]
         holds = f"{result.passed} of {len(counted)} hold"
         if not bad:
@@ -98,21 +103,24 @@ class Page:
         yield self.sides([(self.heading(result), "bold")], holds, "bad" if bad else "good")
         if short and not bad:
             return
-        roots = result.roots()
+        following = [t for t in bad if t.status != "not-begun" and t not in roots]
         yield ()
         for test in result.tests:
             if test.bad or not short:
-                yield from self.checked(test, follows=roots.get(test.nodeid), names=names)
-        for test in result.tests:
-            if test.nodeid in roots and roots[test.nodeid] is None:
-                yield ()
-                yield from self.failure(test)
-
-    def unreadable(self, result: ExerciseResult, test: TestResult) -> Iterator[Line]:
-        """A file that nothing can be said about but why it cannot be graded."""
-        yield from self.complaint(self.heading(result), test)
+                yield from self.checked(test, follows=test in following, name=verbose)
+        if following:
+            yield (("  ↳ follows from what is told below", "dim"),)
+        told = roots if verbose else roots[:_MOST_FAILURES]
+        for number, test in enumerate(told):
+            yield ()
+            yield from self.failure(test, timeline=verbose or number < _MOST_TIMELINES)
+        if len(told) < len(roots):
+            yield ()
+            more = len(roots) - len(told)
+            yield ((f"{more} more fail otherwise: mend these first, or see all with -v", "dim"),)
 
     def complaint(self, subject: str, test: TestResult) -> Iterator[Line]:
+        """A file that nothing can be said about but why it cannot be graded."""
         lines = list(self.wrapped(f"{subject} {test.message}", ""))
         yield from (((line[0][0], "bold"),) for line in lines)
         for row in test.rows:
@@ -121,9 +129,9 @@ class Page:
             back = f"course reset {_short(test.exercise)}   brings the stub back."
             yield ((f"    {back}", ""),)
 
-    def checked(self, test: TestResult, follows: TestResult | None, names: bool) -> Iterator[Line]:
+    def checked(self, test: TestResult, *, follows: bool, name: bool) -> Iterator[Line]:
         marks = {"passed": ("✓", "good"), "skipped": ("·", "dim"), "not-begun": ("·", "dim")}
-        mark, style = marks.get(test.status, ("✗", "bad"))
+        mark, style = marks.get(test.status, ("↳" if follows else "✗", "bad"))
         said = test.requirement
         if test.status in ("skipped", "not-begun"):
             said += f"   ({test.status.replace('-', ' ')})"
@@ -132,14 +140,12 @@ class Page:
             text = line[0][0]
             yield ((f"  {self.say(mark)} ", style), (text[4:], "")) if first else line
             first = False
-        if follows is not None:
-            yield (("      follows from the same mistake, told below", "dim"),)
-        if names:
+        if name:
             yield ((f"      {test.test}", "dim"),)
 
     # -- a failure ----------------------------------------------------------------------------
 
-    def failure(self, test: TestResult) -> Iterator[Line]:
+    def failure(self, test: TestResult, *, timeline: bool = True) -> Iterator[Line]:
         """Requirement, what happened, the mistake, where to read, how to see it again."""
         yield from self._headline(test)
         if test.path and test.file and test.cause.startswith(test.file):
@@ -147,7 +153,7 @@ class Page:
             yield from (((f"      {self.say(row)}", ""),) for row in test.rows)
             return
         yield from self._what_happened(test)
-        if test.timeline:
+        if test.timeline and timeline:
             yield ()
             yield from (((f"     {line}".rstrip(), ""),) for line in test.timeline.splitlines())
         yield from self._output(test)
@@ -178,11 +184,15 @@ class Page:
 
     def _what_happened(self, test: TestResult) -> Iterator[Line]:
         told = [note for note in test.notes if note.certain]
-        for note in told:
-            yield from self.wrapped(f"{_sentence(note.message)}", "  ")
-            if note.file and note.line:
+        before = None
+        for note in told[:_MOST_NOTES]:
+            yield from self.wrapped(_sentence(note.message), "  ")
+            if note.file and note.line and (note.file, note.line) != before:
                 yield self._source(note.file, note.line)
+            before = note.file, note.line
             yield from (((f"     {self.say(row)}", ""),) for row in note.rows)
+        if len(told) > _MOST_NOTES:
+            yield ((f"  and {len(told) - _MOST_NOTES} more of the kind", "dim"),)
         if test.message:
             if told:
                 yield ()

@@ -145,7 +145,7 @@ def guarded(is_learner: IsLearner, file: str) -> Iterator[None]:
     ownership = Ownership(is_learner)
     watch = Watch(_PATIENCE, lambda: len(sys.modules), lambda: ownership)
     try:
-        with redirect_stdout(Output()), redirect_stderr(Output()), _no_loops(), watched(watch):  # type: ignore[type-var]
+        with redirect_stdout(Output()), redirect_stderr(Output()), _no_loops(), watched(watch):
             yield
     except Stuck as stuck:
         line = stuck.problem.line

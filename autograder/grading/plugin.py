@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .run import Run
     from .submission import Submission
 
-_RUN = pytest.StashKey["Run"]()
+_RUN = pytest.StashKey[Any]()
 
 _MARKERS = (
     "points(n): what a test is worth, 1 unless it says otherwise",
@@ -36,6 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--worlds", type=int, metavar="N", help="run every test in N worlds")
     group.addoption("--results", metavar="FILE", help="write the results as JSON to this file")
     group.addoption("--variants", metavar="FILE", help="grade the submissions that this file lists")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    from .rooting import find_again
+
+    find_again(early_config, args)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -97,7 +103,7 @@ def submission(request: pytest.FixtureRequest) -> Iterator[Submission]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
     run = pyfuncitem.config.stash.get(_RUN, None)
     if run is None or run.exercise_of(pyfuncitem) is None:
         return (yield)
@@ -106,9 +112,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report: Any = yield
     run = item.config.stash.get(_RUN, None)
     if run is not None and run.exercise_of(item) is not None:
@@ -124,5 +128,3 @@ def pytest_exception_interact(
     finding = getattr(call.excinfo and call.excinfo.value, "finding", None)
     if finding is not None and finding.error is not None:
         call.excinfo = pytest.ExceptionInfo.from_exception(finding.error)
-
-

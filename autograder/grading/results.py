@@ -50,6 +50,7 @@ class TestResult:
         token: replays that world, "" if there is none; advisory: found by shuffling only.
         timeline, output: of that world.
         cause: equal for failures of one root, "" if it is not known.
+        complaint: True if it is about the file itself; whatever else fails may follow from it.
         trace: the whole traceback, if `--full-trace` asked for it.
     """
 
@@ -80,6 +81,7 @@ class TestResult:
     timeline: str = ""
     output: str = ""
     cause: str = ""
+    complaint: bool = False
     trace: str = ""
 
     @property
@@ -131,7 +133,7 @@ class ExerciseResult:
 
     @property
     def status(self) -> Status:
-        """"passed" only if every test did."""
+        """Passed only if every test did."""
         statuses = {test.status for test in self.tests} - {"skipped"}
         if not statuses:
             return "skipped"
@@ -141,18 +143,18 @@ class ExerciseResult:
             return "not-begun"
         return "unreadable" if statuses == {"unreadable"} else "failed"
 
-    def roots(self) -> dict[str, TestResult | None]:
-        """By each bad test's node id, the earlier failure it follows from, or None."""
-        found: dict[str, TestResult | None] = {}
+    def roots(self) -> list[TestResult]:
+        """The failures to tell: one for each root, those with a name first.
+
+        What has no name may well be a consequence of what has one.
+        """
         told: list[TestResult] = []
         for test in self.tests:
-            if not test.bad or test.status == "not-begun":
-                continue
-            root = next((earlier for earlier in told if test.follows_from(earlier)), None)
-            found[test.nodeid] = root
-            if root is None:
+            failed = test.status in ("failed", "unreadable")
+            if failed and not any(test.follows_from(earlier) for earlier in told):
                 told.append(test)
-        return found
+        complaints = [test for test in told if test.complaint]
+        return complaints or sorted(told, key=lambda test: test.mistake is None)
 
 
 def by_exercise(tests: Iterable[TestResult]) -> list[ExerciseResult]:
@@ -209,7 +211,7 @@ def grade(
     """Grade in a child process.
 
     `paths` are what a person would type after `pytest`, seen from the course's `root`. `variants`
-    gives, by exercise ("03_async_await/fetch_prices"), several submissions by label; each is graded.
+    gives, by exercise ("03_async_await/fetch_prices"), submissions by label; each is graded.
 
     Raises:
         GradingFailed: there are no results.

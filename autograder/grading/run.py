@@ -124,9 +124,9 @@ class Run:
         if option.collectonly or option.help or option.version:
             return False
         exercises = self.root / "exercises"
-        return bool(self.config.args) and all(
-            Path(os.path.normpath(self.here / argument.partition("::")[0])).is_relative_to(exercises)
-            for argument in self.config.args
+        paths = [self.here / argument.partition("::")[0] for argument in self.config.args]
+        return bool(paths) and all(
+            Path(os.path.normpath(path)).is_relative_to(exercises) for path in paths
         )
 
     def make_reporter(self) -> Any:

@@ -21,7 +21,7 @@ import sys
 import types
 import uuid
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Reader = Callable[[Any], list[Any]]
@@ -143,7 +143,7 @@ class Snapshot:
         return self._reader_of_instance(kind)
 
     def _reader_of_instance(self, kind: type) -> Reader:
-        readers = [_of_instance]
+        readers: list[Reader] = [_of_instance]
         for base in kind.__mro__[:-1]:
             if base.__module__ in self._names or _is_written_in_python(base):
                 continue
@@ -174,7 +174,7 @@ def _is_written_in_python(kind: type) -> bool:
     return file.endswith(".py")
 
 
-def _of_dict(thing: dict[Any, Any]) -> list[Any]:
+def _of_dict(thing: Mapping[Any, Any]) -> list[Any]:
     return [*thing.keys(), *thing.values()]
 
 

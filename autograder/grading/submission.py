@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from . import loading, tree
@@ -200,13 +200,15 @@ def _about_missing_name(module: ModuleType, name: str) -> Complaint:
     public = [
         key
         for key, value in vars(module).items()
-        if not key.startswith("_") and getattr(value, "__module__", None) == module.__name__
+        if isinstance(value, FunctionType | type)
+        and not key.startswith("_")
+        and value.__module__ == module.__name__
     ]
     near = get_close_matches(name, public, n=1)
     hint = f" Did you mean {near[0]}? It has to be called {name}." if near else ""
-    rows = (f"It has: {', '.join(public)}." if public else "It has no functions or classes at all.",)
+    has = f"It has: {', '.join(public)}." if public else "It has no functions or classes at all."
     file = str(module.__file__)
-    return Complaint(file, f"has no {name}.{hint}", rows, unreadable=False)
+    return Complaint(file, f"has no {name}.{hint}", (has,), unreadable=False)
 
 
 def _about_missing_file(copies: Copies, name: str) -> Complaint:

@@ -29,7 +29,7 @@ def width_of(columns: int) -> int:
     return max(_NARROWEST, min(_WIDEST, columns))
 
 
-class ExerciseReporter(TerminalReporter):
+class ExerciseReporter(TerminalReporter):  # type: ignore[misc]  # final, but made to be replaced
     """Says what holds and what went wrong, exercise by exercise, when all tests have run."""
 
     def __init__(
@@ -109,7 +109,7 @@ class ExerciseReporter(TerminalReporter):
                 self.page.exercise(
                     exercise,
                     short=self.verbosity < 0 or (short and not bad),
-                    names=self.verbosity > 0,
+                    verbose=self.verbosity > 0,
                 )
             )
             previous_bad = bad
@@ -135,8 +135,9 @@ class ExerciseReporter(TerminalReporter):
             yield page.sides([(tree.title_of(root, module), "bold")], count, "dim")
             longest = max(len(e.name) for e in here)
             for number, exercise in enumerate(here):
-                path = page.shown(exercise.path) if number == 0 else ""
-                yield ((f"  {exercise.name:<{longest}}   not begun   {page.say(path)}".rstrip(), ""),)
+                path = page.say(page.shown(exercise.path)) if number == 0 else ""
+                row = f"  {exercise.name:<{longest}}   not begun   {path}"
+                yield ((row.rstrip(), ""),)
         yield ()
         first = min(waiting, key=lambda e: tree.place_in_lesson(root, *e.exercise.split("/")))
         yield from page.wrapped(self._where_to_start(first), "")
