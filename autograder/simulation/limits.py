@@ -27,8 +27,9 @@ _REAL_PER_CPU = 5.0
 _LAST_WORDS = 30
 _FEW_LINES = 6
 _IMPATIENT = 0.3
-"""Seconds of patience once something in this process was stuck: likely it is the same again."""
-_stuck_before = False
+"""Seconds of patience once something in this process was stuck: likely it is the same again, and
+the more often it was, the likelier."""
+_times_stuck = 0
 
 
 class Watch:
@@ -37,7 +38,9 @@ class Watch:
     def __init__(
         self, seconds: float, progress: Callable[[], object], ownership: Callable[[], Ownership]
     ) -> None:
-        self.seconds = min(seconds, _IMPATIENT) if _stuck_before else seconds
+        self.seconds = seconds
+        if _times_stuck:
+            self.seconds = min(seconds, max(_TICK, _IMPATIENT / _times_stuck))
         self.suspended = False
         self._progress = progress
         self._ownership = ownership
@@ -65,8 +68,8 @@ class Watch:
 
     def stuck(self, frame: FrameType | None) -> Stuck:
         """The error to raise, which names the line of studied code that runs."""
-        global _stuck_before
-        _stuck_before = True
+        global _times_stuck
+        _times_stuck += 1
         self._raised += 1
         studied = self._ownership().nearest(frame)
         file = studied.f_code.co_filename if studied else None
