@@ -59,7 +59,7 @@ def test_an_exercise_has_submissions_to_try_its_grader_on(
 @pytest.mark.parametrize("kind", ["wrong", "right"])
 def test_every_submission_belongs_to_an_exercise(kind: str) -> None:
     known = {(exercise.module, exercise.name) for exercise in EXERCISES}
-    folders = [path for path in (ROOT / "tests" / kind).glob("*/*") if submissions(path)]
+    folders = [path for path in (ROOT / "tests" / kind).glob("*/[!_.]*") if submissions(path)]
     strays = [path for path in folders if (path.parent.name, path.name) not in known]
     assert not strays, f"no exercise is called so: {', '.join(map(str, strays))}"
 

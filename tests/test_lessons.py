@@ -20,10 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from autograder.simulation import run_world
+from autograder.simulation import Plan, run_world
 
 LESSONS = sorted(Path(__file__).resolve().parent.parent.glob("lessons/*.md"))
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+SECONDS_FOR_A_STEP = 60  # of real time: a snippet may import a large library
 PROSE_BETWEEN = 1  # lines that may stand between a snippet and its output ("It prints:")
 
 
@@ -94,9 +95,10 @@ def test_snippets_run_and_print_what_is_shown(
     async def program(world: object) -> list[tuple[Snippet, str]]:
         return [(snippet, await run(snippet, str(lesson), vars(module))) for snippet in snippets]
 
-    outcome = run_world(program)
+    outcome = run_world(program, plan=Plan(wall=SECONDS_FOR_A_STEP))
     if outcome.error is not None:
         raise outcome.error
+    assert outcome.result is not None, f"{lesson.name} did not end: {outcome.problems}"
     check = doctest.OutputChecker().check_output
     for snippet, printed in outcome.result:
         shown = snippet.printed
