@@ -1,9 +1,11 @@
 """The stub of an exercise as the course wrote it, found in git's history."""
 
+import ast
 from pathlib import Path
 
 from autograder.course.git import GitFailed, blob, text
-from autograder.course.untouched import shape
+from autograder.course.refusal import Refusal
+from autograder.grading import promise
 
 
 def pristine(root: Path, path: Path) -> bytes | None:
@@ -24,12 +26,21 @@ def pristine(root: Path, path: Path) -> bytes | None:
     except GitFailed:
         return None
     found = [source for revision in revisions if (source := blob(root, revision, name)) is not None]
-    shapes = [shape(source) for source in found]
-    ever_to_write = frozenset[str]().union(*(s.to_write for s in shapes if s))
-    for source, its_shape in zip(found, shapes, strict=True):
-        if its_shape and its_shape.to_write and not its_shape.working & ever_to_write:
+    shapes = [_shape(source) for source in found]
+    ever_to_write = frozenset[str]().union(*(to_write for to_write, _ in shapes))
+    for source, (to_write, working) in zip(found, shapes, strict=True):
+        if to_write and not working & ever_to_write:
             return source
     return found[-1] if found else None
+
+
+def is_pristine(root: Path, path: Path) -> bool:
+    """Whether a file differs from the course's own in nothing but comments and layout."""
+    try:
+        source = pristine(root, path)
+        return source is not None and _code(source) == _code(path.read_bytes())
+    except (Refusal, OSError, SyntaxError, ValueError):  # no git, no file, no Python
+        return False
 
 
 def write_as_checked_out(root: Path, path: Path, source: bytes) -> None:
@@ -40,3 +51,17 @@ def write_as_checked_out(root: Path, path: Path, source: bytes) -> None:
         crlf = False
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(source.replace(b"\n", b"\r\n") if crlf and b"\r\n" not in source else source)
+
+
+def _shape(source: bytes) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of the functions still to write, and of those that work."""
+    try:
+        found = promise.parse(source).values()
+    except (SyntaxError, ValueError):
+        found = {}.values()
+    to_write = frozenset(function.name for function in found if function.to_write)
+    return to_write, frozenset(function.name for function in found) - to_write
+
+
+def _code(source: bytes) -> str:
+    return ast.dump(ast.parse(source))

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course.cache import Content, read_cache, update_cache
-from autograder.course.pristine import pristine
-from autograder.course.refusal import Refusal
+from autograder.course.pristine import is_pristine
 from autograder.course.syllabus import Exercise, Syllabus
-from autograder.course.untouched import same_code, shape
+from autograder.grading import promise
 
 
 @dataclass(frozen=True)
@@ -46,25 +45,30 @@ def progress(syllabus: Syllabus, grade_now: GradeNow) -> Grades:
     known = {e.label: known_grade(syllabus.root, e) for e in syllabus.exercises}
     missing = [exercise for exercise in syllabus.exercises if known[exercise.label] is None]
     if missing:
-        fresh = grade_now(missing)
-        remember(syllabus.root, missing, fresh)
-        known.update(fresh)
+        known.update(grade_now(missing))
+    grades = {label: grade for label, grade in known.items() if grade is not None}
+    remember(syllabus.root, syllabus.exercises, grades)
     return {label: grade or Grade(0, 0) for label, grade in known.items()}
 
 
 def known_grade(root: Path, exercise: Exercise) -> Grade | None:
     """Return the grade of an exercise if it takes no grading to know it."""
-    sources = [path.read_bytes() for path in exercise.files()]
-    shapes = [shape(source) for source in sources]
-    if all(s and s.all_to_write for s in shapes):
-        return NOT_BEGUN
     entry = read_cache(root)["results"].get(exercise.label)
     if isinstance(entry, dict) and entry.get("key") == key(exercise):
         return _from_entry(entry)
-    if all(s and s.to_write for s in shapes) and _as_given(root, exercise, sources):
-        remember(root, [exercise], {exercise.label: NOT_BEGUN})
-        return NOT_BEGUN
-    return None
+    return NOT_BEGUN if is_untouched(root, exercise) else None
+
+
+def is_untouched(root: Path, exercise: Exercise) -> bool:
+    """Whether nothing has been written yet: every file is a stub, or as the course gave it."""
+    exercises = root / "exercises"
+    return all(
+        promise.is_untouched(
+            promise.functions(path), promise.promised(root, path.relative_to(exercises).as_posix())
+        )
+        or (exercise.in_folder and is_pristine(root, path))
+        for path in exercise.files()
+    )
 
 
 def remember(root: Path, graded: Iterable[Exercise], grades: Grades) -> None:
@@ -78,7 +82,8 @@ def remember(root: Path, graded: Iterable[Exercise], grades: Grades) -> None:
     def change(content: Content) -> None:
         content["results"].update(entries)
 
-    update_cache(root, change)
+    if any(read_cache(root)["results"].get(label) != entry for label, entry in entries.items()):
+        update_cache(root, change)
 
 
 def first_unsolved(syllabus: Syllabus, grades: Grades) -> Exercise | None:
@@ -100,16 +105,6 @@ def key(exercise: Exercise) -> str:
 def _is_helper(path: Path, own: list[Path], strangers: set[Path]) -> bool:
     other_exercise = path in strangers or path.name.startswith("test_")
     return path not in own and not other_exercise and "__pycache__" not in path.parts
-
-
-def _as_given(root: Path, exercise: Exercise, sources: list[bytes]) -> bool:
-    """Whether the files are the course's stubs, in which some functions are given and work."""
-    try:
-        stubs = [pristine(root, path) for path in exercise.files()]
-    except Refusal:  # no git: the grader will tell
-        return False
-    pairs = zip(sources, stubs, strict=True)
-    return all(stub is not None and same_code(source, stub) for source, stub in pairs)
 
 
 @cache

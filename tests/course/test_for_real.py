@@ -15,7 +15,8 @@ COURSE = Path(__file__).resolve().parents[2]
 def test_a_solved_exercise_is_graded_and_shows_on_the_map(tmp_path: Path) -> None:
     """The grader's report is on the screen, the exit status is 0, and the map knows."""
     shutil.copy(COURSE / "pyproject.toml", tmp_path)
-    shutil.copytree(COURSE / "lessons", tmp_path / "lessons")
+    for folder in ("lessons", "solutions"):
+        shutil.copytree(COURSE / folder, tmp_path / folder)
     (tmp_path / "exercises").mkdir()
     module = "03_async_await"
     shutil.copytree(COURSE / "exercises" / module, tmp_path / "exercises" / module)

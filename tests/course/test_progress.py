@@ -6,20 +6,34 @@ from pathlib import Path
 import pytest
 
 from autograder.course.cache import cache_file, read_cache
-from autograder.course.untouched import same_code, shape
 
 from .conftest import Course, commit_all, git
 
 
 def test_a_fresh_clone_is_not_graded(course: Course, root: Path, runs: list[list[str]]) -> None:
-    """Stubs are recognised without running them; with given code, by the history."""
+    """Stubs are recognised without running them, and so are files that came with them."""
     git(root, "init", "--quiet")
     commit_all(root)
     status, output = course()
     assert status == 0
     assert "you: 0 of 5 · next: 01 later" in output
-    assert "01 ○○ 03 ○○ 05" in output
-    assert runs == [["05/hunt"]]  # a shop that works was given, but nothing says it is a stub
+    assert "01 ○○ 03 ○○ 05 ○" in output
+    assert runs == []
+
+
+def test_an_answer_to_a_part_is_a_beginning(
+    course: Course, root: Path, runs: list[list[str]]
+) -> None:
+    """Functions that the stub gives do not count as begun; one more that works does."""
+    git(root, "init", "--quiet")
+    commit_all(root)
+    stub = root / "exercises/03_async_await/fetch_prices.py"
+    stub.write_bytes(stub.read_bytes() + b"\n\n# a comment is no answer\n")
+    course()
+    assert runs == []
+    stub.write_bytes(stub.read_bytes() + b"\n\ndef helper() -> int:\n    return 1\n")
+    course()
+    assert runs == [["03/fetch_prices"]]
 
 
 def test_what_has_not_changed_is_not_graded_again(
@@ -64,23 +78,3 @@ def test_a_broken_cache_is_no_loss(
     assert status == 0
     assert "you: 1 of 5" in output
     assert read_cache(root)["results"]["01/later"]["passed"] == 3
-
-
-def test_a_shape_tells_what_is_to_write() -> None:
-    """Functions that only refuse are to write; Protocol methods are neither."""
-    found = shape(
-        b"class Shop:\n"
-        b"    async def buy(self):\n        'Buy.'\n        raise NotImplementedError('later')\n"
-        b"    def stock(self): ...\n"
-        b"def given():\n    return 1\n"
-    )
-    assert found
-    assert found.to_write == {"Shop.buy"}
-    assert found.working == {"given"}
-    assert shape(b"def broken(:") is None
-
-
-def test_comments_and_layout_do_not_make_an_answer() -> None:
-    """A stub with a comment added is still that stub."""
-    assert same_code(b"x = 1\n", b"# mine\r\nx  =  1\r\n")
-    assert not same_code(b"x = 1\n", b"x = 2\n")
