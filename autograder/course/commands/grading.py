@@ -118,4 +118,4 @@ def _show_steps(steps: list[tuple[str, str, str]]) -> None:
     command = screen.activation()
     if command:
         screen.say()
-        screen.say(f"First, in this terminal:  {command}")
+        screen.say(f"Once in every new terminal, before these:  {command}")
