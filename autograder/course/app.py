@@ -37,7 +37,8 @@ class ProgramGroup(TyperGroup):
         from autograder.course.programs import load_program, program_names
 
         if cmd_name not in program_names():
-            return None
+            known = ", ".join(program_names())
+            raise Refusal(f"There is no program {cmd_name} to run. There are: {known}.")
         single = typer.Typer(rich_markup_mode=None, add_completion=False)
         single.command(cmd_name)(load_program(cmd_name))
         return typer.main.get_command(single)

@@ -72,6 +72,7 @@ def test_check_alone_grades_what_was_begun(
         (("solution", "emitter", "--anyway"), "There is no solution"),
         (("reset", "later"), "not a git clone"),
         (("update",), "not a git clone"),
+        (("run", "scrapper"), "There is no program scrapper to run. There are:"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(
