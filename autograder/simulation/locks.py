@@ -163,7 +163,7 @@ def install(current: Any) -> None:
         if task is None:
             return await _acquire(self)
         locks: Locks = world.locks
-        if self.locked():
+        if self.locked() or self._waiters:  # one that was just released is its first waiter's
             locks.wants(self, task)
             try:
                 result = await _acquire(self)

@@ -52,6 +52,25 @@ def test_a_cycle_is_a_deadlock_while_heartbeats_tick() -> None:
     assert finding.time < 1000
 
 
+def test_a_cycle_of_locks_that_were_just_handed_on_is_found() -> None:
+    """Each wants a lock that has been released to the other one, who has not run yet."""
+
+    async def program(world: World) -> None:
+        locks = {"a": asyncio.Lock(), "b": asyncio.Lock()}
+
+        async def move(first: str, second: str) -> None:
+            async with locks[first], locks[second]:  # here
+                pass
+
+        async with locks["a"], locks["b"]:
+            moves = [asyncio.create_task(move(*order)) for order in ("ab", "ba")]
+            await asyncio.sleep(1)
+        await asyncio.wait(moves)
+
+    problem = accuse(program, "deadlock", seeds=1)
+    assert problem.message == "move('b') and move('a') wait for each other and can never go on"
+
+
 def test_a_cycle_through_an_awaited_task_is_found() -> None:
     """Who holds a lock and awaits a task that wants it waits for itself."""
 
