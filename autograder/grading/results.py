@@ -38,6 +38,7 @@ class TestResult:
         exercise: "03_async_await/fetch_prices"; title: "03 async/await".
         submission: which submission was graded, if several were, else "".
         test: its name, with parameters; nodeid: pytest's; grader: its file, from the root.
+        position: its place among all tests of the run.
         requirement: what has to hold, as the learner reads it.
         points, max_points: as the grader gives them; hints: in order.
         seconds: real time it took.
@@ -62,6 +63,7 @@ class TestResult:
     title: str = ""
     submission: str = ""
     grader: str = ""
+    position: int = 0
     requirement: str = ""
     status: Status = "passed"
     points: float = 0.0
@@ -158,9 +160,9 @@ class ExerciseResult:
 
 
 def by_exercise(tests: Iterable[TestResult]) -> list[ExerciseResult]:
-    """Tests put together by exercise and submission, in the order in which they first appear."""
+    """Tests put together by exercise and submission, in the order in which they were collected."""
     found: dict[tuple[str, str], ExerciseResult] = {}
-    for test in tests:
+    for test in sorted(tests, key=lambda test: test.position):
         key = test.exercise, test.submission
         if key not in found:
             found[key] = ExerciseResult(test.exercise, test.title, test.submission, test.path)

@@ -66,6 +66,7 @@ class Run:
         self.tests: dict[str, TestResult] = {}
         self.reporter: Any = None
         self._copies: dict[tuple[tree.Exercise, Path], Copies] = {}
+        self._positions: dict[str, int] = {}
         self._budget = _BUDGET
         self._check_options()
         self.base = self._find_base()
@@ -150,6 +151,7 @@ class Run:
     def collected(self, items: list[pytest.Item]) -> None:
         """Prepare the tests that will run."""
         graded = [item for item in items if self.exercise_of(item) is not None]
+        self._positions = {item.nodeid: position for position, item in enumerate(graded)}
         for item in graded:
             # A warning that a learner's line causes is told, and is no failure.
             item.add_marker(pytest.mark.filterwarnings("default"))
@@ -192,6 +194,8 @@ class Run:
         """A graded test is called in this block."""
         from autograder.simulation.plan import Settings, use_settings
 
+        from .debugging import breakpoints_in_view
+
         copies = item.stash.get(_COPIES, None)
         if copies is None:
             yield
@@ -205,7 +209,12 @@ class Run:
             debug=self._is_debugged(),
             budget=self._budget,
         )
-        with use_settings(settings), _no_early_end(copies), self._limit(item, copies):
+        with (
+            use_settings(settings),
+            breakpoints_in_view(),
+            _no_early_end(copies),
+            self._limit(item, copies),
+        ):
             yield
 
     def _is_debugged(self) -> bool:
@@ -257,6 +266,7 @@ class Run:
             title=tree.title_of(self.root, exercise.module),
             submission=label,
             grader=tree.shown(item.path, self.root),
+            position=self._positions.get(item.nodeid, 0),
             requirement=_requirement(item),
             max_points=float(points.args[0]) if points and points.args else 1.0,
             hints=[str(mark.args[0]) for mark in item.iter_markers("hint") if mark.args][::-1],
@@ -286,7 +296,7 @@ class Run:
         self._budget *= _SHRINKING_BUDGET
         if not result.output and not result.worlds:
             result.output = _bounded(report.capstdout)
-        if self.config.option.fulltrace:
+        if self.config.getoption("fulltrace", default=False):
             result.trace = str(report.longrepr)
         report.longrepr = _Calm(self._told(result))
 
@@ -351,7 +361,8 @@ class _Collector:
             tests = "1 live test" if self._deselected == 1 else f"{self._deselected} live tests"
             yield f"{tests} left out: --live runs them on real servers."
         token = config.getoption("replay")
-        if token is not None and all(t.status == "passed" for t in self._run.tests.values()):
+        statuses = {test.status for test in self._run.tests.values()}
+        if token is not None and statuses == {"passed"}:
             yield f"In the world {token} it holds now."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ _STYLES: dict[str, dict[str, bool]] = {
     "": {},
 }
 _NARROWEST, _WIDEST = 80, 100
+_ABOUT_WORKERS = re.compile(
+    r"bringing up nodes|(created|initialized|ready|collecting): |\d+ workers?\b|scheduling tests"
+)
 
 
 def width_of(columns: int) -> int:
@@ -81,10 +85,26 @@ class ExerciseReporter(TerminalReporter):  # type: ignore[misc]  # final, but ma
 
     def write_line(self, line: str | bytes, **markup: bool) -> None:
         """Say only what matters to a learner."""
-        if isinstance(line, str) and line.endswith(("workers", "worker", "items]", "item]")):
+        text = line if isinstance(line, str) else line.decode("utf-8", "replace")
+        if text and not _ABOUT_WORKERS.match(text):
+            super().write_line(text, **markup)
+
+    def write_sep(
+        self, sep: str, title: str | None = None, fullwidth: int | None = None, **markup: bool
+    ) -> None:
+        """Say why a run was stopped without shouting; everything else as usual."""
+        if sep != "!" or not title:
+            super().write_sep(sep, title, fullwidth, **markup)
             return
-        if line:
-            super().write_line(line, **markup)
+        self._tw.line()
+        self._tw.line(f"Stopped: {title.strip()}.")
+
+    def _report_keyboardinterrupt(self) -> None:
+        crash = getattr(self._keyboardinterrupt_memo, "reprcrash", None)
+        said = crash.message.rpartition(": ")[2].splitlines()[0] if crash else ""
+        self._tw.line()
+        ctrl_c = said in ("", "KeyboardInterrupt")
+        self._tw.line("Stopped by Ctrl-C." if ctrl_c else f"Stopped: {said}.")
 
     # -- at the end -----------------------------------------------------------------------------
 
@@ -190,6 +210,8 @@ class ExerciseReporter(TerminalReporter):  # type: ignore[misc]  # final, but ma
 
     def summary_stats(self) -> None:
         """Counts and time, in one line."""
+        if self.notices:
+            self._tw.line()
         for notice in self.notices:
             self.show(self.page.wrapped(notice, ""))
         statuses = [test.status for test in self.tests.values()]
@@ -217,8 +239,6 @@ class ExerciseReporter(TerminalReporter):  # type: ignore[misc]  # final, but ma
 
 
 def _missing_module(report: Any) -> str | None:
-    import re
-
     text = getattr(report, "longreprtext", "") or str(getattr(report, "longrepr", ""))
     found = re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", text)
     return found[1].partition(".")[0] if found else None
