@@ -105,7 +105,7 @@ def _sleep(seconds: float) -> None:
     if world is None:
         _real["sleep"](seconds)
     elif here.worker is not None:
-        here.worker.sleep(seconds)
+        here.worker.park(max(0.0, seconds))
     else:
         world.blocked(f"time.sleep({seconds:g})", "await asyncio.sleep(...)")
         # The whole world stands still meanwhile, exactly as it would outside.
@@ -168,7 +168,16 @@ _REPLACEMENTS = {
 _VIRTUAL: dict[int, Any] = {id(_real[name]): face for name, face in _REPLACEMENTS.items()}
 _VIRTUAL[id(_real_datetime)] = _Datetime
 
-_LIBRARIES = ("aiohttp", "websockets", "redis", "aiosqlite", "aio_pika", "aiormq")
+_LIBRARIES = (
+    "threading",
+    "queue",
+    "aiohttp",
+    "websockets",
+    "redis",
+    "aiosqlite",
+    "aio_pika",
+    "aiormq",
+)
 
 
 def use_virtual_clocks(namespace: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from .clock import real_monotonic, real_sleep
+from .conditions import is_ours
 from .ownership import BOUNDARY, Ownership
 from .problems import Problem, Stuck
 
@@ -171,8 +172,7 @@ def _by_thread(watch: Watch) -> Iterator[None]:
                     ctypes.c_ulong(target), ctypes.py_object(kind)
                 )
 
-    thread = threading.Thread(target=body, name="watch", daemon=True)
-    thread.start()
+    is_ours(threading.Thread(target=body, name="watch", daemon=True)).start()
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
-from . import clock, detectors, locks, refusals, sqlite
+from . import clock, conditions, detectors, locks, refusals, sqlite
 from .current import here, world_on_loop_thread
 from .limits import Watch, watched
 from .ownership import Ownership
@@ -59,6 +59,8 @@ class Session:
 
     def _progress(self) -> object:
         world = here.world
+        if world is not None and world.workers is not None and world.workers.awaited:
+            return object()  # the loop waits for a worker thread: that is no lack of progress
         return (self.worlds, world.loop.steps if world else -1)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
@@ -97,6 +99,7 @@ def _install(stack: ExitStack, new: Session) -> None:
     refusals.install(patches)
     detectors.install(patches, world_on_loop_thread)
     sqlite.install(patches)
+    conditions.install(patches)
     _suspend_at_breakpoints(patches)
     locks.install(world_on_loop_thread)
     stack.callback(locks.uninstall)

@@ -1,20 +1,26 @@
 """Simulated worker threads: ``to_thread``, ``run_in_executor`` and threads that sleep.
 
 A worker is a real thread that runs only while the loop waits for it: one at a time, so that the
-same seed gives the same world. A worker that calls ``time.sleep`` is parked in virtual time. A
-worker that blocks on something real (a ``queue.Queue``, say) is let go after a moment and counts
-as at work: a world that waits for it is no deadlock.
+same seed gives the same world. A worker that calls ``time.sleep`` or waits for another thread (on a
+``queue.Queue``, say) is parked in virtual time. One that is busy for long with something real is
+let go after a moment and counts as at work: a world that waits for it is no deadlock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import ctypes
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from .clock import real_sleep
+from .conditions import is_ours, real_threads
 from .current import here
 from .problems import Deadlock, Problem
 
@@ -28,11 +34,31 @@ _AT_WORK = 1.0
 """Real seconds the clock stands still for workers at work before time moves on without them."""
 _PATIENCE = 10.0
 """Real seconds the loop waits for workers when there is nothing else left to do."""
+_LOOK = 0.01
+"""Real seconds a worker is watched to see whether it computes."""
 _OVERHEAD = (0.0001, 0.005)
 
 
 class WorldIsOver(BaseException):
     """Ends a worker that is still parked when its world ends."""
+
+
+class _Turn:
+    """Given by one thread and taken by another. (threading's own are made of Conditions.)"""
+
+    def __init__(self) -> None:
+        self._given: SimpleQueue[None] = SimpleQueue()
+
+    def give(self) -> None:
+        self._given.put(None)
+
+    def take(self, timeout: float | None = None) -> bool:
+        """Wait for the turn, in real time; False if it did not come."""
+        try:
+            self._given.get(timeout=timeout)
+        except Empty:
+            return False
+        return True
 
 
 class Worker:
@@ -41,12 +67,15 @@ class Worker:
     def __init__(self, workers: Workers, call: Callable[[], None]) -> None:
         self._workers = workers
         self._call = call
-        self._go = threading.Semaphore(0)
+        self._go = _Turn()
         self._over = False
+        self._thread = 0
+        self.stops = 0
 
     def run(self) -> None:
         """The thread's body."""
-        self._go.acquire()
+        self._thread = threading.get_ident()
+        self._go.take()
         here.world, here.worker = self._workers.world, self
         try:
             if not self._over:
@@ -57,23 +86,47 @@ class Worker:
             here.world = here.worker = None
             self._workers.finished(self)
 
-    def sleep(self, seconds: float) -> None:
-        """Park for virtual seconds; called on the worker's own thread."""
+    def park(self, seconds: float | None) -> None:
+        """Stop for virtual seconds or until it is resumed; called on the worker's own thread."""
+        if self._over:
+            raise WorldIsOver
         workers = self._workers
         workers.parked.add(self)
-        workers.call_on_loop(seconds, self)
-        workers.hand_back()
-        self._go.acquire()
-        workers.parked.discard(self)
+        if seconds is not None:
+            workers.resume_later(seconds, self)
+        workers.give_back(self)
+        self._go.take()
         if self._over:
             raise WorldIsOver
 
+    def resume(self) -> None:
+        """End its stop; called on any thread."""
+        self._workers.resume(self)
+
     def go(self) -> None:
-        self._go.release()
+        self.stops += 1
+        self._workers.parked.discard(self)
+        self._go.give()
 
     def end(self) -> None:
         self._over = True
-        self._go.release()
+        self._go.give()
+
+    def stop_spinning(self) -> None:
+        """End it in the middle of an endless loop.
+
+        Only if it computes: on 3.11 an exception sent to a thread that blocks slows down all others
+        until that thread runs again.
+        """
+        if not hasattr(time, "pthread_getcpuclockid"):
+            return
+        clock = time.pthread_getcpuclockid(self._thread)
+        before = time.clock_gettime(clock)
+        real_sleep(_LOOK)
+        if time.clock_gettime(clock) - before > _LOOK / 10:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread), ctypes.py_object(WorldIsOver)
+            )
 
 
 class Workers:
@@ -83,11 +136,12 @@ class Workers:
         self.world = world
         self.parked: set[Worker] = set()
         self.busy: set[Worker] = set()
-        self._baton = threading.Semaphore(0)
+        self._baton = _Turn()
         self._awake = threading.Event()
         self._detached: set[Worker] = set()
         self._over = False
         self._lock = threading.Lock()
+        self.awaited = False
 
     # -- the loop's side ----------------------------------------------------------------------
 
@@ -101,10 +155,12 @@ class Workers:
                 return
             try:
                 result = func(*args)
-            except (SystemExit, KeyboardInterrupt, StopIteration, Exception) as error:
-                loop.call_soon_threadsafe(_fail, future, error)
+            except WorldIsOver:
+                raise
+            except BaseException as error:
+                self._report(_fail, future, error)
             else:
-                loop.call_soon_threadsafe(_succeed, future, result)
+                self._report(_succeed, future, result)
 
         name = getattr(func, "__qualname__", type(func).__name__)
         self.start(call, self.world.latency(f"worker {name}", *_OVERHEAD))
@@ -115,34 +171,45 @@ class Workers:
         worker = Worker(self, call)
         self.busy.add(worker)
         _threads.start(worker)
-        self.world.loop.call_later(delay, self._let_run, worker, context=contextvars.Context())
+        self.resume_later(delay, worker)
         return worker
 
-    def _let_run(self, worker: Worker) -> None:
+    def _let_run(self, worker: Worker, stop: int) -> None:
         """Hand over to a worker, and wait until it parks, ends or blocks on something real."""
+        if worker.stops != stop:
+            return  # something else has ended that stop of it
         worker.go()
-        if not self._baton.acquire(timeout=_MOMENT):
-            with self._lock:
-                # It may have handed back between the time-out and here.
-                if not self._baton.acquire(blocking=False):
-                    self._detached.add(worker)
+        with self._patiently():
+            if self._baton.take(_MOMENT):
+                return
+        with self._lock:
+            # It may have handed back between the time-out and here.
+            if not self._baton.take(0):
+                self._detached.add(worker)
 
     def wait(self, loop: SimulatedLoop) -> bool:
-        """Wait in real time for a worker that is at work. True if it made something ready."""
-        if not self._detached:
+        """Wait in real time for a thread that is at work. True if it made something ready."""
+        if not self._detached and (loop._timers or not self.parked or not real_threads()):
             return False
         self._awake.clear()
         if loop._ready:
             return True
-        patience = _AT_WORK if loop._timers else _PATIENCE
-        self._awake.wait(patience)
-        if loop._ready or not self._detached:
+        with self._patiently():
+            self._awake.wait(_AT_WORK if loop._timers else _PATIENCE)
+        if loop._ready or loop._timers or not self._detached:
             return bool(loop._ready)
-        if loop._timers:
-            return False
         raise Deadlock(
             Problem("deadlock", f"a worker thread did not finish within {_PATIENCE:g} real seconds")
         )
+
+    @contextmanager
+    def _patiently(self) -> Iterator[None]:
+        """The loop waits on purpose meanwhile: nobody blocks it."""
+        self.awaited = True
+        try:
+            yield
+        finally:
+            self.awaited = False
 
     def wake(self) -> None:
         self._awake.set()
@@ -154,34 +221,43 @@ class Workers:
             worker = min(self.parked - self._detached, key=id)
             self.parked.discard(worker)
             worker.end()
-            self._baton.acquire(timeout=_MOMENT)
+            self._baton.take(_MOMENT)
         for worker in list(self.busy - self._detached):
             worker.end()
+        for worker in list(self._detached):
+            worker.stop_spinning()
 
     # -- the worker's side --------------------------------------------------------------------
 
-    def call_on_loop(self, seconds: float, worker: Worker) -> None:
-        """Wake a worker later. Safe: the loop stands still while a worker runs."""
-        if not self._over:
-            self.world.loop.call_later(max(0.0, seconds), self._let_run, worker)
+    def _report(self, settle: Callable[..., None], future: Any, value: object) -> None:
+        with suppress(RuntimeError):  # nobody listens any more: the loop is closed
+            self.world.loop.call_soon_threadsafe(settle, future, value)
 
-    def hand_back(self) -> None:
-        worker = here.worker
-        assert worker is not None
-        self._give_up_turn(worker)
+    def resume_later(self, seconds: float, worker: Worker) -> None:
+        """Resume a worker in virtual time. Safe: the loop stands still while a worker runs."""
+        self.world.loop.call_later(
+            max(0.0, seconds), self._let_run, worker, worker.stops, context=contextvars.Context()
+        )
+
+    def resume(self, worker: Worker) -> None:
+        """Resume a worker as soon as the loop gets to it."""
+        with suppress(RuntimeError):  # the loop is closed, and so is the world
+            self.world.loop.call_soon_threadsafe(
+                self._let_run, worker, worker.stops, context=contextvars.Context()
+            )
 
     def finished(self, worker: Worker) -> None:
         self.busy.discard(worker)
-        self._give_up_turn(worker)
+        self.give_back(worker)
 
-    def _give_up_turn(self, worker: Worker) -> None:
+    def give_back(self, worker: Worker) -> None:
         with self._lock:
             if worker in self._detached:
                 # The loop went on without this worker and holds no baton for it.
                 self._detached.discard(worker)
                 self._awake.set()
             else:
-                self._baton.release()
+                self._baton.give()
 
 
 def _succeed(future: asyncio.Future[Any], result: Any) -> None:
@@ -208,7 +284,7 @@ class _Threads:
             thread = self._idle.pop()
         except IndexError:
             thread = _Thread(self._idle)
-            thread.start()
+            is_ours(thread).start()
         thread.jobs.append(worker)
         thread.wanted.release()
 
@@ -222,9 +298,10 @@ class _Thread(threading.Thread):
 
     def run(self) -> None:
         while True:
-            self.wanted.acquire()
-            self.jobs.popleft().run()
-            self._idle.append(self)
+            with suppress(WorldIsOver):  # it came too late for the worker it was meant for
+                self.wanted.acquire()
+                self.jobs.popleft().run()
+                self._idle.append(self)
 
 
 _threads = _Threads()
