@@ -8,6 +8,7 @@ snippet may await and sleep. A block marked ``python no-run`` is only for readin
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextlib
 import doctest
 import inspect
@@ -26,6 +27,8 @@ LESSONS = sorted(Path(__file__).resolve().parent.parent.glob("lessons/*.md"))
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS_FOR_A_STEP = 60  # of real time: a snippet may import a large library
 PROSE_BETWEEN = 1  # lines that may stand between a snippet and its output ("It prints:")
+
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
 
 
 @dataclass
@@ -84,28 +87,40 @@ async def run(snippet: Snippet, filename: str, namespace: dict[str, object]) -> 
     return printed.getvalue()
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
-def test_snippets_run_and_print_what_is_shown(
-    lesson: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def run_all(lesson: Path, snippets: list[Snippet]) -> list[str]:
+    """Run the snippets of a lesson in one namespace; what each printed."""
     module = types.ModuleType(f"lesson_{lesson.stem}")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, module.__name__, module)
+        return [await run(snippet, str(lesson), vars(module)) for snippet in snippets]
+
+
+def compare(lesson: Path, snippets: list[Snippet], printed: list[str]) -> None:
+    check = doctest.OutputChecker().check_output
+    for snippet, got in zip(snippets, printed, strict=True):
+        shown = snippet.printed
+        assert shown is None or check(shown, got, doctest.ELLIPSIS), (
+            f"{lesson.name}, line {snippet.line}: the lesson shows\n{shown}\n"
+            f"but the snippet prints\n{got}"
+        )
+
+
+@each_lesson
+def test_snippets_run_and_print_what_is_shown(lesson: Path) -> None:
     snippets = snippets_of(lesson.read_text("utf-8"))
-
-    async def program(world: object) -> list[tuple[Snippet, str]]:
-        return [(snippet, await run(snippet, str(lesson), vars(module))) for snippet in snippets]
-
-    outcome = run_world(program, plan=Plan(wall=SECONDS_FOR_A_STEP))
+    plan = Plan(wall=SECONDS_FOR_A_STEP)
+    outcome = run_world(lambda world: run_all(lesson, snippets), plan=plan)
     if outcome.error is not None:
         raise outcome.error
     assert outcome.result is not None, f"{lesson.name} did not end: {outcome.problems}"
-    check = doctest.OutputChecker().check_output
-    for snippet, printed in outcome.result:
-        shown = snippet.printed
-        assert shown is None or check(shown, printed, doctest.ELLIPSIS), (
-            f"{lesson.name}, line {snippet.line}: the lesson shows\n{shown}\n"
-            f"but the snippet prints\n{printed}"
-        )
+    compare(lesson, snippets, outcome.result)
+
+
+@each_lesson
+@pytest.mark.live
+def test_snippets_print_the_same_on_real_asyncio(lesson: Path) -> None:
+    snippets = snippets_of(lesson.read_text("utf-8"))
+    compare(lesson, snippets, asyncio.run(run_all(lesson, snippets)))
 
 
 def test_a_lessons_output_is_compared() -> None:
