@@ -1,6 +1,7 @@
 """Grades the scraping of scraper.py."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -113,17 +114,17 @@ async def test_ten_shops_are_scraped(world, submission):
 @simulate(seeds=1)
 async def test_ten_shops_take_as_long_as_the_slowest(world, submission):
     """Scraping ten shops takes no longer than the slowest of them alone, within ten percent."""
-    report = await scrape(submission, await open_all(world, submission, ten_shops()))
+    # One shop is so slow that the pauses of the others, however long they chose, are over before.
+    locals_ = [replace(s, delay=9.0) if s.slug == "granite" else s for s in ten_shops()]
+    await scrape(submission, await open_all(world, submission, locals_), timeout=20.0)
     together = world.time()
-    times = [result.seconds for result in report.results]
-    slowest = times.index(max(times))
-    alone = ten_shops()[slowest]
+    alone = [local for local in locals_ if local.slug == "granite"]
+    shops = await open_all(world, submission, alone, port=81)
     started = world.time()
-    again = await open_all(world, submission, [alone], port=81)
-    await scrape(submission, again)
+    await scrape(submission, shops, timeout=20.0)
     seconds = world.time() - started
     assert together <= 1.1 * seconds, (
-        f"ten shops took {together:.1f} s, and {alone.name} alone took {seconds:.1f} s"
+        f"ten shops took {together:.1f} s, and the slowest of them alone took {seconds:.1f} s"
     )
 
 
