@@ -1,0 +1,424 @@
+"""Grades deadline.py."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.simulation import simulate
+
+
+class ServiceDown(Exception):
+    """What a failing service raises."""
+
+
+class Service:
+    """Answers after a while; knows what it was told, and whether it is still at work."""
+
+    def __init__(self, world, takes, *, answer="answer", error=None, tidy=0.0):
+        self.world = world
+        self.takes = takes
+        self.answer = answer
+        self.error = error
+        self.tidy = tidy
+        self.told = []
+        self.running = 0
+        self.ended = []
+
+    async def __call__(self, seconds):
+        self.told.append(seconds)
+        self.running += 1
+        try:
+            await asyncio.sleep(self.takes)
+            if self.error is not None:
+                raise self.error
+            return self.answer
+        finally:
+            # Whatever happens to the waiting, what comes after it is done.
+            try:
+                if self.tidy:
+                    await asyncio.sleep(self.tidy)
+            finally:
+                self.running -= 1
+                self.ended.append(self.world.time())
+
+
+def near(seconds, expected):
+    return seconds is not None and abs(seconds - expected) < 0.001
+
+
+async def outcome_of(block, within=600):
+    """Run a block in a task of its own: "cancelled", what it raised, or what it returned."""
+    task = asyncio.create_task(block)
+    await asyncio.wait([task], timeout=within)
+    assert task.done(), f"it is still at work after {within} s"
+    if task.cancelled():
+        return "cancelled"
+    return task.exception() or task.result()
+
+
+@pytest.mark.points(1)
+@simulate(seeds=30)
+async def test_when_the_time_is_up_the_block_raises(world, submission):
+    """When the time is up, what the block waits for cleans up, and TimeoutError is raised."""
+    slow = Service(world, 3600.0, tidy=world.latency("tidy", 0.2, 2.0))
+
+    async def page():
+        async with submission.deadline(2.0):
+            await slow(None)
+
+    outcome = await outcome_of(page(), within=7200)
+    took = world.time()
+    assert took < 60, mistake(
+        "deadline-not-enforced", f"A block with a deadline of 2 s took {took:.0f} s."
+    )
+    assert not slow.running, "TimeoutError was raised while the service was still cleaning up"
+    assert isinstance(outcome, TimeoutError), f"expected TimeoutError, the block gave {outcome!r}"
+    assert took > 1.99, f"the deadline was 2 s, and the block ended after {took:.2f} s"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Whoever sets an alarm and is done early: who takes the alarm back?")
+@simulate(seeds=30)
+async def test_a_block_in_time_leaves_no_timer(world, submission):
+    """A block and a call that are over in time have no effect later."""
+
+    async def page():
+        async with submission.deadline(2.0):
+            await submission.call(Service(world, world.latency("takes", 0.1, 0.9)), at_most=1.0)
+        assert submission.time_left() is None, (
+            f"after the block time_left() is {submission.time_left()!r}; there is no deadline"
+        )
+        await asyncio.sleep(30)
+        return "in time"
+
+    outcome = await outcome_of(page())
+    struck = outcome == "cancelled" or isinstance(outcome, TimeoutError)
+    assert not struck, mistake(
+        "stale-wakeup",
+        f"The block was over in time, and {world.time():.1f} s after it had begun, the code behind "
+        "it was cancelled.",
+    )
+    if isinstance(outcome, BaseException):
+        raise outcome
+    assert outcome == "in time"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("What does your inner deadline do with the outer one?")
+@simulate(seeds=5)
+async def test_the_earliest_deadline_counts(world, submission):
+    """A deadline inside another one can make the time shorter, but not longer."""
+    seen = []
+
+    async def below(seconds):
+        async with submission.deadline(seconds):
+            seen.append(submission.time_left())
+            await asyncio.sleep(3600)
+
+    async def page(outer, inner):
+        async with submission.deadline(outer):
+            await below(inner)
+
+    for outer, inner, earliest in ((2.0, 10.0, 2.0), (10.0, 2.0, 2.0), (4.0, 5.0, 4.0)):
+        begin = world.time()
+        outcome = await outcome_of(page(outer, inner), within=7200)
+        took = world.time() - begin
+        assert not (inner > outer and near(seen[-1], inner)), mistake(
+            "timeout-per-hop",
+            f"In a deadline of {outer} s a deadline of {inner} s began, and time_left() was "
+            f"{seen[-1]} s: the inner block has a budget of its own.",
+        )
+        assert near(seen[-1], earliest), (
+            f"in deadlines of {outer} s and {inner} s, time_left() is {seen[-1]!r}"
+        )
+        assert near(took, earliest), f"deadlines of {outer} s and {inner} s took {took:.1f} s"
+        assert isinstance(outcome, TimeoutError), f"TimeoutError was expected, not {outcome!r}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=30)
+async def test_time_left_runs_down(world, submission):
+    """time_left() runs down in the block, in tasks started there too, and is None outside."""
+    assert submission.time_left() is None, "there is no deadline, and time_left() is not None"
+    pause = world.latency("pause", 0.5, 3.0)
+
+    async def in_a_task():
+        await asyncio.sleep(pause)
+        return submission.time_left()
+
+    async with submission.deadline(10.0):
+        left = submission.time_left()
+        assert left is not None, "in a block, time_left() is None"
+        assert near(left, 10.0), f"at the beginning of 10 s, time_left() is {left!r}"
+        first, second = await asyncio.gather(in_a_task(), asyncio.create_task(in_a_task()))
+        for left in (first, second, submission.time_left()):
+            assert left is not None, "in a task that was started in the block, time_left() is None"
+            assert near(left, 10.0 - pause), (
+                f"{pause:.2f} s after the beginning of 10 s, time_left() is {left!r}"
+            )
+        async with submission.deadline(1.0):
+            pass
+        left = submission.time_left()
+        assert left is not None, "after an inner block, time_left() is None"
+        assert near(left, 10.0 - pause), (
+            f"after an inner block has ended, time_left() is {left!r}, and should be "
+            f"{10.0 - pause:.2f}"
+        )
+    assert submission.time_left() is None, "after the block, time_left() is not None"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("A variable of the module is one for all tasks. contextvars has another kind.")
+@simulate(seeds=50)
+async def test_each_visitor_has_a_deadline_of_their_own(world, submission):
+    """Visitors at the same time do not see each other's deadlines."""
+
+    async def visit(name, seconds):
+        await world.pause(f"{name} comes", 0.1, 0.4)
+        async with submission.deadline(seconds):
+            began = world.time()
+            await asyncio.sleep(0.5 - began)
+            left = submission.time_left()
+            await world.pause(f"{name} goes", 0.1, 0.4)
+            return seconds - (0.5 - began), left
+
+    async def nobody():
+        await asyncio.sleep(0.5)
+        return None, submission.time_left()
+
+    visits = await asyncio.gather(visit("ada", 5.0), visit("bob", 50.0), nobody())
+    for expected, left in visits:
+        right = left is None if expected is None else near(left, expected)
+        others = [other for other, _ in visits if other is not None and other != expected]
+        assert right or not any(near(left, other) for other in others), mistake(
+            "context-in-a-global",
+            f"time_left() is {left:.2f} s for somebody who has "
+            f"{'no deadline' if expected is None else f'{expected:.2f} s'}: it is another "
+            "visitor's.",
+        )
+        assert right, f"time_left() is {left!r}, expected was {expected!r}"
+
+
+@pytest.mark.points(2)
+@simulate(seeds=5)
+async def test_a_call_is_told_what_is_left(world, submission):
+    """A service is told at_most or what is left of the budget, whichever is smaller."""
+    hops = [Service(world, 0.8) for _ in range(3)]
+
+    async def page():
+        async with submission.deadline(2.0):
+            for hop in hops:
+                await submission.call(hop, at_most=1.0)
+
+    outcome = await outcome_of(page())
+    assert [len(hop.told) for hop in hops] == [1, 1, 1], "a service was not called exactly once"
+    first, second, third = (hop.told[0] for hop in hops)
+    assert near(first, 1.0), f"the first call was told {first!r}, and at_most was 1.0"
+    assert near(second, 1.0), f"the second call was told {second!r}, and at_most was 1.0"
+    assert not near(third, 1.0), mistake(
+        "timeout-per-hop",
+        "After 1.6 s of 2 s, the third call was told that it has a second; 0.4 s were left.",
+    )
+    assert near(third, 0.4), f"the third call was told {third!r}; 0.4 s were left"
+    assert isinstance(outcome, TimeoutError), f"the third call was too slow: {outcome!r}"
+    plain = Service(world, 1.0)
+    await submission.call(plain, at_most=5.0)
+    await submission.call(plain)
+    assert near(plain.told[0], 5.0), f"at_most was 5.0, and told was {plain.told[0]!r}"
+    assert plain.told[1] is None, (
+        f"without a deadline and at_most, a call was told {plain.told[1]!r} instead of None"
+    )
+    async with submission.deadline(3.0):
+        await submission.call(plain)
+    assert near(plain.told[-1], 3.0), f"with 3 s left and no at_most, told {plain.told[-1]!r}"
+
+
+@pytest.mark.points(2)
+@simulate(seeds=50)
+async def test_all_hops_share_one_budget(world, submission):
+    """However many calls there are, below each other and one after another, the budget is one."""
+    tax = Service(world, world.latency("tax", 0.5, 0.9), tidy=0.1)
+
+    async def price(seconds):
+        await world.pause("price", 0.2, 0.4)
+        for _ in range(3):
+            await submission.call(tax, at_most=1.0)
+
+    async def page():
+        async with submission.deadline(2.0):
+            await submission.call(Service(world, world.latency("login", 0.2, 0.9)), at_most=1.0)
+            for _ in range(4):
+                with contextlib.suppress(ServiceDown):
+                    await submission.call(price, at_most=10.0)
+
+    outcome = await outcome_of(page())
+    took = world.time()
+    assert took < 2.3, mistake(
+        "timeout-per-hop",
+        f"The page had 2 s, and took {took:.1f} s: its calls added up.",
+    )
+    assert isinstance(outcome, TimeoutError), f"the time was up, and the page gave {outcome!r}"
+    assert not tax.running, "the page has raised TimeoutError, and a service is still at work"
+
+
+@pytest.mark.points(2)
+@simulate(seeds=30)
+async def test_a_slow_service_is_given_up(world, submission):
+    """A call that takes longer than at_most raises TimeoutError, and what is left can be used."""
+    slow = Service(world, 3600.0, tidy=world.latency("tidy", 0.1, 0.4))
+    quick = Service(world, 0.2, answer="from the cache")
+
+    async def page():
+        async with submission.deadline(3.0):
+            try:
+                return await submission.call(slow, at_most=1.0)
+            except TimeoutError:
+                assert not slow.running, "call raised while the service was still cleaning up"
+                return await submission.call(quick)
+
+    outcome = await outcome_of(page())
+    if isinstance(outcome, AssertionError):
+        raise outcome
+    assert quick.told, f"a call had at_most=1.0, took longer, and did not raise: {outcome!r}"
+    assert near(quick.told[0], 3.0 - slow.ended[0]), (
+        f"{3.0 - slow.ended[0]:.2f} s were left, and the next call was told {quick.told[0]!r}"
+    )
+    assert outcome == "from the cache", f"the block gave {outcome!r}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=5)
+async def test_without_time_nobody_is_asked(world, submission):
+    """If no time is left, call raises TimeoutError and does not call the service."""
+    audit = Service(world, 0.1)
+    said = []
+
+    async def page():
+        async with submission.deadline(1.0):
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                await asyncio.sleep(0.1)
+                said.append(submission.time_left())
+                try:
+                    await submission.call(audit, at_most=1.0)
+                except TimeoutError:
+                    said.append("TimeoutError")
+
+    outcome = await outcome_of(page())
+    assert said[0] == 0.0, f"the deadline is over, and time_left() is {said[0]!r}, not 0.0"
+    assert not audit.told, f"no time was left, and the service was called with {audit.told[0]!r}"
+    assert said[1:] == ["TimeoutError"], "no time was left, and call did not raise TimeoutError"
+    assert isinstance(outcome, TimeoutError), f"the block gave {outcome!r}, not TimeoutError"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("A service may have timeouts of its own: its TimeoutError is not yours.")
+@simulate(seeds=1)
+async def test_what_a_service_raises_comes_through(world, submission):
+    """Results and exceptions come through as they are, a service's own TimeoutError as well."""
+    for error in (ServiceDown("stock"), TimeoutError("the database was busy")):
+
+        async def page(error=error):
+            async with submission.deadline(5.0), submission.deadline(9.0):
+                await submission.call(Service(world, 0.5, error=error), at_most=1.0)
+
+        outcome = await outcome_of(page())
+        assert outcome is error, f"the service raised {error!r}, and {outcome!r} came out"
+    async with submission.deadline(5.0):
+        answer = await submission.call(Service(world, 0.5, answer=None))
+    assert answer is None, f"the service answered None, and {answer!r} came out"
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("Whose cancellation is it? Task.cancelling() counts them, also when two come.")
+@simulate(seeds=200)
+async def test_a_cancellation_stays_a_cancellation(world, submission):
+    """Cancelled from outside, before, at or after the deadline, a task ends with CancelledError."""
+    slow = Service(world, 3600.0, tidy=2.0)
+    way = world.choose(3, "way")
+
+    async def page():
+        async with submission.deadline(5.0):
+            if way == 0:
+                await slow(None)
+            elif way == 1:
+                await submission.call(slow)
+            else:
+                async with submission.deadline(4.0):
+                    await submission.call(slow, at_most=5.0)
+
+    task = asyncio.create_task(page())
+    moment = (1.0, 4.0, 5.0, 0.5 + 6.3 * world.draw("moment"))[world.choose(4, "moment")]
+    # With two deadlines, the one of 5 s may well interrupt the cleaning up, and the block is over.
+    moment = min(moment, 4.9) if way == 2 else moment
+    await asyncio.sleep(moment)
+    assert not task.done(), f"it ended before it was cancelled: {task}"
+    task.cancel()
+    await asyncio.wait([task], timeout=60)
+    assert task.done(), mistake(
+        "swallowed-cancellation", "It was cancelled, and a minute later it was still at work."
+    )
+    became_timeout = not task.cancelled() and isinstance(task.exception(), TimeoutError)
+    assert not became_timeout, mistake(
+        "cancel-becomes-timeout",
+        f"It was cancelled after {moment:.1f} s, and ended with TimeoutError.",
+    )
+    assert task.cancelled(), f"it was cancelled, and ended with {task.exception() or 'a result'}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=10, at_every_await=True)
+async def test_cancelled_at_any_moment_it_cleans_up(world, submission):
+    """Cancelled at whichever await, services have cleaned up, and nothing stays behind."""
+    stock = Service(world, world.latency("stock", 0.2, 0.8), tidy=0.1)
+    price = Service(world, 3600.0, tidy=0.1)
+
+    async def page():
+        async with submission.deadline(3.0):
+            await submission.call(stock, at_most=1.0)
+            try:
+                await submission.call(price, at_most=1.0)
+            except TimeoutError:
+                return await submission.call(stock)
+
+    outcome = await world.interrupted(page())
+    assert not stock.running + price.running, "the page was cancelled, and a service is at work"
+    if outcome.fired and outcome.error is not None:
+        assert not isinstance(outcome.error, TimeoutError), mistake(
+            "cancel-becomes-timeout", "The page was cancelled, and ended with TimeoutError."
+        )
+        assert isinstance(outcome.error, asyncio.CancelledError), (
+            f"the page was cancelled, and raised {outcome.error!r}"
+        )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=3)
+async def test_it_leaves_no_cancellation_behind(world, submission):
+    """After a block or a call has run out of time, an asyncio.timeout around it still works."""
+    slow = Service(world, 3600.0)
+
+    async def page(through_call):
+        try:
+            async with asyncio.timeout(30):
+                with contextlib.suppress(TimeoutError):
+                    if through_call:
+                        await submission.call(slow, at_most=1.0)
+                    else:
+                        async with submission.deadline(1.0):
+                            await slow(None)
+                await asyncio.sleep(3600)
+        except TimeoutError:
+            return "ran into the outer timeout"
+
+    for through_call in (False, True):
+        outcome = await outcome_of(page(through_call), within=600)
+        assert outcome != "cancelled", mistake(
+            "forgotten-uncancel",
+            f"A {'call' if through_call else 'block'} ran out of time; later an asyncio.timeout "
+            "around it did, and a CancelledError came out of it in place of TimeoutError.",
+        )
+        assert outcome == "ran into the outer timeout", f"the caller got {outcome!r}"
