@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .world import World
 
 _TRIP = (0.0002, 0.010)
-_RETRY = 0.005
+_RETRIES = (0.001, 0.002, 0.005, 0.010, 0.015, 0.020, 0.025, 0.025, 0.025, 0.050, 0.050, 0.100)
+"""Seconds until each next try, as SQLite's own busy handler waits; the last one for all others."""
 _DEFAULT_TIMEOUT = 5.0
 
 
@@ -45,16 +46,18 @@ class _LoopQueue:
 
     def _schedule(self) -> None:
         loop = self._world.loop
-        loop.call_later(self._world.latency("sqlite", *_TRIP), self._run, loop.now)
+        loop.call_later(self._world.latency("sqlite", *_TRIP), self._run, loop.now, 0)
 
-    def _run(self, asked: float) -> None:
+    def _run(self, asked: float, tries: int) -> None:
         future, call = self._items[0]
         loop = self._world.loop
         try:
             result = call()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY and loop.now - asked < self._timeout:
-                loop.call_later(_RETRY, self._run, asked)
+            waited = loop.now - asked
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY and waited < self._timeout:
+                delay = _RETRIES[min(tries, len(_RETRIES) - 1)]
+                loop.call_later(min(delay, self._timeout - waited), self._run, asked, tries + 1)
                 return
             _settle(future, "set_exception", error)
         except BaseException as error:

@@ -1,0 +1,117 @@
+"""aiosqlite, unchanged, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from autograder.simulation import World, explore, run_world
+
+aiosqlite = pytest.importorskip("aiosqlite")
+
+
+@contextmanager
+def shop(stock: int) -> Iterator[str]:
+    """The path of a new database with one row of stock."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "shop.db")
+        database = sqlite3.connect(path)
+        database.execute("PRAGMA synchronous = off")
+        database.execute("CREATE TABLE stock (left INTEGER)")
+        database.execute("INSERT INTO stock VALUES (?)", [stock])
+        database.commit()
+        database.close()
+        yield path
+
+
+async def buy(path: str, who: str, sold: list[str], begin: str, patience: float = 5.0) -> None:
+    async with aiosqlite.connect(path, isolation_level=None, timeout=patience) as database:
+        await database.execute("PRAGMA synchronous = off")
+        await database.execute(begin)
+        [(left,)] = await database.execute_fetchall("SELECT left FROM stock")
+        await asyncio.sleep(1)
+        if left > 0:
+            await database.execute("UPDATE stock SET left = left - 1")
+            sold.append(who)
+        await database.execute("COMMIT")
+
+
+async def three_buyers(world: World) -> tuple[list[str], float]:
+    with shop(stock=1) as path:
+        sold: list[str] = []
+        await asyncio.gather(*(buy(path, who, sold, "BEGIN IMMEDIATE") for who in "abc"))
+        assert len(sold) == 1
+        return sold, world.time()
+
+
+def test_transactions_wait_for_each_other_in_virtual_time() -> None:
+    """Three BEGIN IMMEDIATE at once: two are busy for seconds, and nothing real is waited for."""
+    result = run_world(three_buyers).result
+    assert result is not None
+    assert 3 <= result[1] < 4
+
+
+def test_no_world_accuses_transactions_that_are_correct() -> None:
+    """A busy database is no deadlock and no blocking call."""
+    assert explore(three_buyers, seeds=25) is None
+
+
+def test_transactions_repeat_from_their_seed() -> None:
+    """Who comes first differs between worlds, and is the same in the same world."""
+    results = [run_world(three_buyers, seed).result for seed in range(12)]
+    assert results == [run_world(three_buyers, seed).result for seed in range(12)]
+    assert len({sold[0] for sold, _ in results if sold}) > 1
+
+
+def test_a_busy_timeout_is_virtual() -> None:
+    """A connection that waits for as long as it may is told that the database is locked."""
+
+    async def program(world: World) -> float:
+        with shop(stock=1) as path:
+            async with aiosqlite.connect(path, isolation_level=None) as holder:
+                await holder.execute("BEGIN IMMEDIATE")
+                with pytest.raises(sqlite3.OperationalError, match="locked"):
+                    await buy(path, "a", [], "BEGIN IMMEDIATE", patience=2.5)
+                return world.time()
+
+    outcome = run_world(program)
+    assert outcome.error is None
+    assert outcome.result == pytest.approx(2.5, abs=0.05)
+
+
+def test_errors_and_rows_are_sqlites_own() -> None:
+    """What a statement raises or returns is what it would outside."""
+
+    async def program(world: World) -> list[tuple[int, str]]:
+        async with aiosqlite.connect(":memory:") as database:
+            with pytest.raises(sqlite3.OperationalError, match="no such table"):
+                await database.execute("SELECT * FROM orders")
+            await database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, sku TEXT)")
+            await database.executemany("INSERT INTO orders (sku) VALUES (?)", [("tea",), ("jam",)])
+            await database.commit()
+            with pytest.raises(sqlite3.IntegrityError):
+                await database.execute("INSERT INTO orders VALUES (1, 'tea')")
+            async with database.execute("SELECT * FROM orders ORDER BY id") as rows:
+                return [row async for row in rows]
+
+    outcome = run_world(program)
+    assert outcome.error is None
+    assert outcome.problems == []
+    assert outcome.result == [(1, "tea"), (2, "jam")]
+
+
+def test_aiosqlite_is_itself_again_outside() -> None:
+    """After the worlds its connections have their real threads."""
+    run_world(three_buyers)
+
+    async def main() -> list[tuple[int]]:
+        async with aiosqlite.connect(":memory:") as database:
+            return list(await database.execute_fetchall("SELECT 1"))
+
+    assert asyncio.run(main()) == [(1,)]
