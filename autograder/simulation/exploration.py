@@ -96,7 +96,8 @@ def _diagnose(
     if again.signature() == first.signature() and first.token.seed:
         smaller = _shrink(active, program, plan, again, settings.budget)
         if smaller is not None:
-            again = run_in(active, program, plan, smaller, trace=True)
+            shown = run_in(active, program, plan, smaller, trace=True)
+            again = shown if shown.failed else again
     return _finding(again, plan, tried)
 
 

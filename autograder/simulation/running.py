@@ -92,7 +92,10 @@ def run_in(
             gc.collect()
             if outcome.error is not None:
                 world.unawaited.look_for_leftovers(outcome.error)
+            if active.interrupted:
+                raise KeyboardInterrupt  # whatever became of the first one in the code under study
         finally:
+            world.dismantle()
             here.world = None
     outcome.output = output.text()
     outcome.used = world.buckets_used()

@@ -19,6 +19,7 @@ from .current import here, world_on_loop_thread
 from .limits import Watch, watched
 from .ownership import Ownership
 from .patches import Patches
+from .problems import Refused
 
 _MOST_OUTPUT = 50_000
 
@@ -75,6 +76,8 @@ _active: Session | None = None
 def session(ownership: Ownership, *, wall: float = 1.0, debug: bool = False) -> Iterator[Session]:
     """Install clocks, refusals, wrappers and limits; take them away again at the end."""
     global _active
+    if here.world is not None:
+        raise Refused("This code already runs in a simulated world: it cannot start others.")
     if _active is not None and _active.ownership is ownership:
         yield _active
         return

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
-    r"(?P<shuffle>s?)(?P<seed>\d+)(?:@(?P<at>\d+))?(?:-(?P<kept>x|(?:[0-9a-f]{2})+))?"
+    r"(?P<shuffle>s?)(?P<seed>\d+)(?:@(?P<at>\d+))?(?:-(?P<kept>x|(?:[0-9a-f]{2})+))?",
+    re.ASCII,
 )
 
 

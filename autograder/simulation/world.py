@@ -299,6 +299,14 @@ class World:
         self._close_generators()
         if self._network is not None:
             self._network.close()
+        self.dismantle()
+
+    def dismantle(self) -> None:
+        """Close the loop without running anything any more; may be called again."""
+        loop = self.loop
+        if loop.is_closed():
+            return
+        self.recorder.stop()
         if self.workers is not None:
             self.workers.close()
         for task in self.all_tasks():
