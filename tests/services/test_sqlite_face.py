@@ -1,0 +1,84 @@
+"""Code written for aiosqlite runs on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import aiosqlite
+import pytest
+
+from autograder.services import postgres, sqlite_face
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters", "expected"),
+    [
+        ("SELECT 1", (), ("SELECT 1", [])),
+        ("WHERE a = ? AND b = ?", (1, "x"), ("WHERE a = $1 AND b = $2", [1, "x"])),
+        ("WHERE a = ?2 AND b = ?1", (1, "x"), ("WHERE a = $1 AND b = $2", ["x", 1])),
+        ("a - :n, a >= :n", {"n": 3}, ("a - $1, a >= $2", [3, 3])),
+        ("WHERE a = 'who?' AND b = ?", (1,), ("WHERE a = 'who?' AND b = $1", [1])),
+        ("SELECT a::text, ?", (1,), ("SELECT a::text, $1", [1])),
+    ],
+)
+def test_placeholders_are_rewritten(sql: str, parameters: Any, expected: Any) -> None:
+    assert sqlite_face.rewritten(sql, parameters) == expected
+
+
+async def conversation(db: Any) -> list[object]:
+    """What a connection says when it is asked all kinds of things."""
+    said: list[object] = []
+    await db.execute("CREATE TABLE things (name TEXT PRIMARY KEY, n INTEGER NOT NULL)")
+    await db.commit()
+    cursor = await db.execute("INSERT INTO things VALUES (?, ?)", ("lamp", 3))
+    said += [cursor.rowcount, db.in_transaction]
+    await db.rollback()
+    said += [db.in_transaction, await db.execute_fetchall("SELECT * FROM things")]
+    await db.executemany("INSERT INTO things VALUES (?, ?)", [("lamp", 3), ("kettle", 1)])
+    await db.commit()
+    update = "UPDATE things SET n = n - :less WHERE name = :name AND n >= :less"
+    said.append((await db.execute(update, {"less": 2, "name": "lamp"})).rowcount)
+    said.append((await db.execute(update, {"less": 2, "name": "lamp"})).rowcount)
+    await db.commit()
+    async with db.execute("SELECT name, n FROM things ORDER BY name") as cursor:
+        said.append([row async for row in cursor])
+    async with db.execute("SELECT n FROM things WHERE name = ?", ["nothing"]) as cursor:
+        said.append(await cursor.fetchone())
+    await db.execute("BEGIN IMMEDIATE")
+    said.append(db.in_transaction)
+    await db.execute("DELETE FROM things")
+    await db.execute("ROLLBACK")
+    said += [db.in_transaction, len(await db.execute_fetchall("SELECT * FROM things"))]
+    return said
+
+
+EXPECTED = [1, True, False, [], 1, 0, [("kettle", 1), ("lamp", 1)], None, True, False, 2]
+
+
+async def test_sqlite_says_what_is_expected() -> None:
+    async with aiosqlite.connect(":memory:") as db:
+        assert await conversation(db) == EXPECTED
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    try:
+        with postgres.running() as address:
+            yield address
+    except postgres.NotHere as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.live
+def test_postgresql_says_the_same(server: str) -> None:
+    async def talk() -> list[object]:
+        db = await sqlite_face.connect(server)
+        try:
+            await db.execute("DROP TABLE IF EXISTS things")
+            return await conversation(db)
+        finally:
+            await db.close()
+
+    assert asyncio.run(talk()) == EXPECTED
