@@ -106,21 +106,25 @@ def _stress_trouble(story: Sequence[Row], values: list[float]) -> None:
                             values[positions[near]] += extra
 
 
-def lanes(story: Sequence[Row], values: Sequence[float], gap: Gap | None) -> list[str]:
-    """The tasks that get a column, at most three, in the order in which they first appear.
+def lanes(
+    story: Sequence[Row], values: Sequence[float], gap: Gap | None, most: int = COLUMNS
+) -> list[str]:
+    """The tasks that get a column, at most so many, in the order in which they first appear.
 
     The first task of a world only gathers the others: it stands back where two others can tell.
     """
     appear = list(dict.fromkeys(row.lane for row in story if row.lane))
     if gap is not None:
-        return [lane for lane in appear if lane in gap.lanes[:COLUMNS]]
+        return [lane for lane in appear if lane in gap.lanes[:most]]
     best = dict.fromkeys(appear, 0.0)
-    for row, value in zip(story, values, strict=True):
+    last = dict.fromkeys(appear, 0)  # who was there at the end has more to do with it
+    for position, (row, value) in enumerate(zip(story, values, strict=True)):
         if row.lane:
             best[row.lane] = max(best[row.lane], value)
+            last[row.lane] = position
     others = [lane for lane in appear[1:] if best[lane] > 0]
     able = others if len(others) > 1 else appear
-    chosen = sorted(able, key=lambda lane: -best[lane])[:COLUMNS]
+    chosen = sorted(able, key=lambda lane: (-best[lane], -last[lane]))[:most]
     return [lane for lane in appear if lane in chosen]
 
 

@@ -9,13 +9,14 @@ from pathlib import PurePath
 from typing import Any
 
 from .events import Event
-from .highlights import A_LEAP, BESIDE_A_GAP, choose, lanes, worth
+from .highlights import A_LEAP, BESIDE_A_GAP, COLUMNS, choose, lanes, worth
 from .interleaving import Row, clearest_gap, rows
 from .printable import Printer, columns, plural, seconds
 from .sharing import source_lines
 
 GUTTER = "   "  # between columns
-DEEPEST = 12  # spaces of indentation kept
+DEEPEST = 8  # spaces of indentation kept
+WIDE = 92  # terminal columns from which on three tasks fit side by side
 NARROWEST = 10  # of a task's column
 
 SAYS = {
@@ -52,7 +53,7 @@ class Timeline:
         if not self.events:
             return "nothing was recorded"
         page = _Page(Printer(encoding), max(width, 40))
-        return "\n".join(page.lines(*_select(self.events, self.focus, max(rows, 3))))
+        return "\n".join(page.lines(*_select(self.events, self.focus, max(rows, 3), width)))
 
     def svg(self, width: int = 760) -> str:
         """The same story as a picture, `width` pixels wide: a lane a task, time to the right."""
@@ -85,18 +86,23 @@ class _Shown:
 
 
 def _select(
-    events: Sequence[Event], focus: Sequence[str] | None, room: int
+    events: Sequence[Event], focus: Sequence[str] | None, room: int, width: int
 ) -> tuple[list[_Shown], list[str], list[str]]:
     """What to show: rows, the tasks with a column, the tasks without one."""
     story = rows(events)
     gap = clearest_gap(story) if focus is None else None
     values = worth(story, gap)
-    chosen = list(focus[:3]) if focus else lanes(story, values, gap)
+    chosen = list(focus[:COLUMNS]) if focus else lanes(story, values, gap, _columns(width))
     least = BESIDE_A_GAP if gap is not None else 0.0
     kept, candidates = choose(story, values, set(chosen), room, least)
     everyone = dict.fromkeys(row.lane for row in story if row.lane)
     others = [lane for lane in everyone if lane not in chosen]
     return list(_told(story, kept, candidates)), chosen, others
+
+
+def _columns(width: int) -> int:
+    """How many tasks stand side by side: fewer, where their lines would be cut to nothing."""
+    return COLUMNS if width >= WIDE else COLUMNS - 1
 
 
 def _told(story: Sequence[Row], kept: Sequence[int], candidates: Sequence[int]) -> Iterator[_Shown]:

@@ -238,8 +238,14 @@ def test_at_most_three_tasks_have_a_column(play: Play) -> None:
     """With more tasks than that, the text names those it leaves out."""
     events = play(*((0.0, f"task {n}", 5, ("wait", "x", "call")) for n in range(9)))
     header, *_, footer = squeezed(Timeline(events).text())
-    assert header == "time task 1 task 2 task 3"
-    assert footer == "lines of shop.py; not shown: task 0, task 4, task 5 and 3 more"
+    assert header == "time task 6 task 7 task 8"
+    assert footer == "lines of shop.py; not shown: task 0, task 1, task 2 and 3 more"
+
+
+def test_a_narrow_page_has_two_columns(play: Play) -> None:
+    """Where three tasks would be cut to nothing, two are shown, whole."""
+    events = play(*((0.0, f"task {n}", 5, ("wait", "x", "call")) for n in range(9)))
+    assert squeezed(Timeline(events).text(width=75))[0] == "time task 7 task 8"
 
 
 def test_focus_chooses_the_tasks(play: Play) -> None:
