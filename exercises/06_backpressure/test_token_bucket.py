@@ -1,0 +1,357 @@
+"""Grades token_bucket.py."""
+
+import asyncio
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.simulation import simulate
+
+HAIR = 0.001
+"""Seconds by which everything may be late."""
+LONG = 300.0
+"""Virtual seconds after which a caller who still waits will wait for ever."""
+
+
+class Callers:
+    """Tasks that acquire tokens from one bucket, and when each was served."""
+
+    def __init__(self, world, bucket):
+        self.world, self.bucket = world, bucket
+        self.tasks = {}
+        self.served = {}
+
+    def call(self, name, cost=1, then=lambda: None):
+        async def acquire():
+            await self.bucket.acquire(cost)
+            self.served[name] = self.world.time()
+            then()
+
+        self.tasks[name] = asyncio.create_task(acquire(), name=name)
+
+    async def settle(self):
+        """Wait until nobody waits; the names of those who wait for ever."""
+        await asyncio.wait(self.tasks.values(), timeout=LONG)
+        stuck = [name for name, task in self.tasks.items() if not task.done()]
+        for task in self.tasks.values():
+            task.cancel()
+        outcomes = await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        return stuck
+
+
+async def take(world, bucket, count, cost=1):
+    """Acquire so often, one after another; the times at which each was served."""
+    times = []
+    for _ in range(count):
+        await bucket.acquire(cost)
+        times.append(world.time())
+    return times
+
+
+def assert_times(times, expected, what):
+    """Each was served at its time, and not a hair before."""
+    said = ", ".join(f"{time:.3f}" for time in times)
+    wanted = ", ".join(f"{time:.3f}" for time in expected)
+    on_time = [-1e-6 < time - exact < HAIR for time, exact in zip(times, expected, strict=True)]
+    assert all(on_time), f"{what} were served after {said} s; expected {wanted} s"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1)
+async def test_a_full_bucket_gives_at_once(world, submission):
+    """A new bucket gives `burst` tokens at once, in small portions or in one."""
+    bucket = submission.TokenBucket(rate=5, burst=10)
+    times = await take(world, bucket, 10)
+    assert_times(times, [0.0] * 10, "10 calls for one of 10 tokens each")
+    bucket = submission.TokenBucket(rate=5, burst=10)
+    await bucket.acquire(10)
+    assert world.time() < HAIR, f"10 of 10 tokens were given after {world.time():.3f} s"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("How long is it until the missing tokens are there? Sleep for so long.")
+@simulate(seeds=2)
+async def test_an_empty_bucket_gives_at_its_rate(world, submission):
+    """From an empty bucket each caller is served as soon as its tokens have dripped in."""
+    for rate in (5, 3, 0.7):
+        start = world.time()
+        bucket = submission.TokenBucket(rate=rate, burst=10)
+        await bucket.acquire(10)
+        times = [time - start for time in await take(world, bucket, 8)]
+        assert_times(times, [n / rate for n in range(1, 9)], f"{rate} tokens/s: 8 calls for one")
+        start = world.time()
+        times = [time - start for time in await take(world, bucket, 3, cost=4)]
+        assert_times(times, [n * 4 / rate for n in range(1, 4)], f"{rate} tokens/s: calls for 4")
+
+
+@pytest.mark.points(1)
+@simulate(seeds=20)
+async def test_tokens_drip_in_while_nobody_looks(world, submission):
+    """After a pause the tokens that have dripped in are there; only the rest is waited for."""
+    bucket = submission.TokenBucket(rate=2, burst=10)
+    await bucket.acquire(10)
+    pause = 0.25 + world.latency("pause", 0.0, 3.0)
+    await asyncio.sleep(pause)
+    await bucket.acquire(7)
+    expected = max(3.5, pause)
+    assert_times([world.time()], [expected], f"2 tokens/s, empty, {pause:.3f} s later 7: they")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("What stops the number of tokens from growing while nobody calls?")
+@simulate(seeds=2)
+async def test_a_long_rest_saves_up_no_more_than_a_burst(world, submission):
+    """However long nobody called, no more than `burst` tokens are given at once."""
+    bucket = submission.TokenBucket(rate=5, burst=10)
+    fresh = await take(world, bucket, 11)
+    assert fresh[10] > 0, "a new bucket of 10 gave 11 tokens at once"
+    await asyncio.sleep(60)
+    rested = world.time()
+    at_once = sum(time == rested for time in await take(world, bucket, 25))
+    assert at_once <= 10, mistake(
+        "burst-too-large",
+        f"After a minute's rest {at_once}{' or more' * (at_once == 25)} tokens were given at once; "
+        "burst is 10.",
+    )
+    assert at_once == 10, f"after a minute's rest {at_once} tokens were given at once; burst is 10"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Is the counter set back once a second? Call just before that, and just after.")
+@simulate(seeds=2)
+async def test_no_two_bursts_come_together(world, submission):
+    """In a twentieth of a second no more than a burst is given, whenever it begins."""
+    guard = submission.TokenBucket(rate=5, burst=5)
+    times = await take(world, guard, 6)
+    assert times[5] > times[0] + 0.1, "a new bucket of 5 gave 6 tokens within a tenth of a second"
+    start = world.time()
+    bucket = submission.TokenBucket(rate=5, burst=5)
+    await bucket.acquire()
+    await asyncio.sleep(0.95)
+    times = [time - start for time in await take(world, bucket, 10)]
+    given = sum(time < 1.05 for time in times)
+    assert given <= 6, mistake(
+        "burst-too-large",
+        f"{given} tokens were given between 0.95 s and 1.05 s; burst is 5, at 5 tokens/s.",
+    )
+    assert given == 5, f"a full bucket of 5 gave {given} tokens within a tenth of a second"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Two callers sleep until the same token is there, and both take it?")
+@simulate(seeds=5)
+async def test_waiting_callers_share_what_drips_in(world, submission):
+    """Of five callers that wait for one token each, one is served a second at 1 token/s."""
+    bucket = submission.TokenBucket(rate=1, burst=1)
+    alone = await take(world, bucket, 3)
+    assert_times(alone, [0.0, 1.0, 2.0], "1 token/s: three calls, one after another,")
+    callers = Callers(world, bucket)
+    for number in range(5):
+        callers.call(f"caller {number}")
+    stuck = await callers.settle()
+    assert not stuck, f"five callers waited, and {', '.join(stuck)} was never served"
+    times = sorted(callers.served.values())
+    together = max(times.count(time) for time in times)
+    assert together == 1, mistake(
+        "check-then-act",
+        f"{together} callers were served in one moment, {times[0]:.3f} s, and one token was there.",
+    )
+    assert_times(times, [3.0, 4.0, 5.0, 6.0, 7.0], "1 token/s: five callers that wait")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("One token is there; somebody has long been waiting for six. Who may have it?")
+@simulate(seeds=20)
+async def test_callers_are_served_in_the_order_of_their_calls(world, submission):
+    """Callers are served in the order of their calls, whatever each wants, each at its time."""
+    bucket = submission.TokenBucket(rate=2, burst=6)
+    await bucket.acquire(6)
+    callers = Callers(world, bucket)
+    costs = {"ada": 2, "bob": 6, "cem": 1, "dia": 3, "eva": 1}
+    expected, given = [], 0
+    for name, cost in costs.items():
+        callers.call(name, cost)
+        given += cost
+        expected.append(given / 2)
+        await asyncio.sleep(world.latency("next", 0.0, 0.3) / 4)
+    stuck = await callers.settle()
+    assert not stuck, f"{', '.join(stuck)} was never served"
+    order = list(callers.served)
+    assert order == list(costs), (
+        f"they called in the order {', '.join(costs)} and were served in the order "
+        f"{', '.join(order)} (bob wants 6 tokens, the others fewer)"
+    )
+    assert_times(list(callers.served.values()), expected, f"2 tokens/s: {', '.join(costs)}")
+
+
+@pytest.mark.points(1)
+@simulate(seeds=3)
+async def test_a_newcomer_does_not_pass_those_who_wait(world, submission):
+    """Tokens that are there are for those who wait already, not for who has just come."""
+    bucket = submission.TokenBucket(rate=1, burst=5)
+    await bucket.acquire(5)
+    callers = Callers(world, bucket)
+    callers.call("ada", 4)
+    await asyncio.sleep(2.5)
+    callers.call("bob", 1)
+    stuck = await callers.settle()
+    assert not stuck, f"{', '.join(stuck)} was never served"
+    assert list(callers.served) == ["ada", "bob"], (
+        f"ada had waited 2.5 s for 4 tokens when bob came for one, and bob was served first, "
+        f"after {callers.served['bob']:.1f} s"
+    )
+    assert_times(list(callers.served.values()), [4.0, 5.0], "ada and bob")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("You know when the tokens will be there. One sleep is enough.")
+@simulate(seeds=1, ignore=frozenset({"leaked-task"}))
+async def test_who_waits_does_not_wake_up_to_look(world, submission):
+    """Who waits for 40 seconds sleeps for 40 seconds."""
+    bucket = submission.TokenBucket(rate=1.25, burst=50)
+    await bucket.acquire(50)
+    before = world.loop.steps
+    await bucket.acquire(50)
+    turns = world.loop.steps - before
+    assert world.time() > 39, f"50 tokens at 1.25 tokens/s were given after {world.time():.1f} s"
+    assert turns < 30, mistake(
+        "refill-by-polling",
+        f"While one caller waited for 40 s, the event loop was woken to run {turns} callbacks; "
+        "one sleep is enough.",
+    )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1)
+async def test_nothing_runs_while_nobody_waits(world, submission):
+    """A bucket that nobody waits for keeps no task and no timer going."""
+    bucket = submission.TokenBucket(rate=5, burst=10)
+    await bucket.acquire(10)
+    await bucket.acquire(1)
+    before = world.loop.steps
+    await asyncio.sleep(60)
+    turns = world.loop.steps - before
+    assert turns < 30, mistake(
+        "refill-by-polling",
+        f"Nobody waited for a minute, and the event loop was woken to run {turns} callbacks.",
+    )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1)
+async def test_more_than_a_burst_is_a_value_error(world, submission):
+    """A cost of more than `burst` raises ValueError at once, and disturbs nobody."""
+    bucket = submission.TokenBucket(rate=1, burst=5)
+    task = asyncio.create_task(bucket.acquire(6), name="greedy")
+    await asyncio.wait([task], timeout=LONG)
+    ended = task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert ended, f"6 tokens were wanted of a bucket of 5, and after {LONG:.0f} s it still waits"
+    assert world.time() < HAIR, f"ValueError came after {world.time():.1f} s, not at once"
+    error = None if task.cancelled() else task.exception()
+    assert isinstance(error, ValueError), f"6 of at most 5 tokens: got {error!r}, not ValueError"
+    times = await take(world, bucket, 6)
+    assert_times(times, [0.0] * 5 + [1.0], "after the ValueError, 6 calls for one")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Take the tokens after your last await, not before it.")
+@simulate(seeds=1, at_every_await=True)
+async def test_cancelled_anywhere_it_takes_nothing(world, submission):
+    """If acquire is cancelled, at whichever await, no token is gone."""
+    bucket = submission.TokenBucket(rate=1, burst=5)
+    await bucket.acquire(5)
+    outcome = await world.interrupted(bucket.acquire(4))
+    if outcome.error is None:
+        assert world.time() > 3.9, f"4 tokens at 1 token/s were there after {world.time():.1f} s"
+        return
+    assert isinstance(outcome.error, asyncio.CancelledError), (
+        f"acquire was cancelled, and raised {outcome.error!r}"
+    )
+    task = asyncio.create_task(bucket.acquire(5), name="next one")
+    await asyncio.wait([task], timeout=LONG)
+    ended, after = task.done(), world.time()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert ended, "a caller was cancelled, and the next one waits for ever"
+    assert after < 8.5, mistake(
+        "leaked-permit",
+        f"The bucket was empty, a call for 4 tokens was cancelled, and 5 tokens were there after "
+        f"{after:.1f} s instead of 5: the tokens of the cancelled call are gone.",
+    )
+    assert_times([after], [5.0], "1 token/s, empty: 5 tokens")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Who is woken when the first in the queue is cancelled?")
+@simulate(seeds=10)
+async def test_those_behind_a_cancelled_caller_move_up(world, submission):
+    """Those behind a caller that is cancelled are served as if it had never been there."""
+    bucket = submission.TokenBucket(rate=1, burst=5)
+    await bucket.acquire(5)
+    callers = Callers(world, bucket)
+    for name, cost in {"ada": 5, "bob": 1, "cem": 5, "dia": 2}.items():
+        callers.call(name, cost)
+    await asyncio.sleep(2)
+    gone = ["ada", "cem"]
+    if world.seed % 2:
+        gone.reverse()
+    for name in gone:
+        callers.tasks[name].cancel()
+        await asyncio.sleep(0.1 * (world.seed % 3))
+    stuck = await callers.settle()
+    assert not stuck, (
+        f"{' and '.join(gone)} were cancelled, and {', '.join(stuck)} was never served"
+    )
+    assert list(callers.served) == ["bob", "dia"], (
+        f"ada and cem were cancelled; served were {', '.join(callers.served)}"
+    )
+    left = 2 + (0.1 * (world.seed % 3) if world.seed % 2 else 0)
+    assert_times(
+        list(callers.served.values()),
+        [left, 3.0],
+        "1 token/s: ada (5 tokens) and cem (5) were cancelled; bob (1) and dia (2)",
+    )
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("A caller can be cancelled in the very moment in which it is handed its tokens.")
+@simulate(seeds=6)
+async def test_cancelled_in_the_moment_of_being_served(world, submission):
+    """A caller cancelled just as its turn comes has its tokens, or leaves them to the next."""
+    guard = Callers(world, submission.TokenBucket(rate=1, burst=1))
+    for name in ("early bird", "second", "third"):
+        guard.call(name)
+    stuck = await guard.settle()
+    assert not stuck, f"three callers want a token each, and {', '.join(stuck)} was never served"
+    bucket = submission.TokenBucket(rate=1, burst=5)
+    await bucket.acquire(5)
+    start = world.time()
+    callers = Callers(world, bucket)
+    if world.seed % 2:
+        # ada's tokens are there, bob is the next one, and that is when bob gives up.
+        callers.call("ada", 2, then=lambda: callers.tasks["bob"].cancel())
+    else:
+        callers.call("ada", 2)
+        loop = asyncio.get_running_loop()
+        hair = (0.0, -1e-9, 1e-9)[world.seed // 2 % 3]
+        loop.call_at(loop.time() + 5 + hair, lambda: callers.tasks["bob"].cancel())
+    callers.call("bob", 3)
+    callers.call("cem", 2)
+    stuck = await callers.settle()
+    assert not stuck, mistake(
+        "lost-wakeup",
+        f"bob was cancelled in the moment in which his turn came, and {', '.join(stuck)}, behind "
+        "him, was never served.",
+    )
+    given = 5 if "bob" in callers.served else 2
+    his_turn = given + 2.0 if world.seed % 2 else max(given + 2.0, 5.0)
+    assert_times(
+        [callers.served["cem"] - start],
+        [his_turn],
+        f"1 token/s: {given} tokens went to those before cem, and his 2",
+    )
