@@ -1,0 +1,444 @@
+"""Grades graceful_shutdown.py."""
+
+import asyncio
+import inspect
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.simulation import simulate
+
+
+class RequestFailed(Exception):
+    """What a failing handler raises."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Takes `takes` seconds to handle, and `tidy` more to clean up when it is cancelled."""
+
+    name: str
+    takes: float = 1.0
+    tidy: float = 0.0
+    fails: bool = False
+
+
+class Desk:
+    """What a service is given: requests, signals, a clean-up; keeps a record of everything."""
+
+    def __init__(self, world, clean_up_takes=1.0):
+        self.world = world
+        self.clean_up_takes = clean_up_takes
+        self.waiting = asyncio.Queue()
+        self.accepted = {}
+        self.running = set()
+        self.done = []
+        self.cancelled = []
+        self.handlers = {}
+        self.signalled = None
+        self.cleaning = 0
+        self.cleaned = 0
+        self.running_at_clean_up = set()
+
+    # -- handed to the service ----------------------------------------------------------------
+
+    async def receive(self):
+        request = await self.waiting.get()
+        if isinstance(request, Exception):
+            raise request
+        self.accepted[request.name] = self.world.time()
+        return request
+
+    async def handle(self, request):
+        self.running.add(request.name)
+        try:
+            await asyncio.sleep(request.takes)
+            if request.fails:
+                raise RequestFailed(request.name)
+            self.done.append(request.name)
+        except asyncio.CancelledError:
+            self.cancelled.append(request.name)
+            if request.tidy:
+                await asyncio.sleep(request.tidy)
+                self.cancelled.append(f"{request.name}, cleaned up")
+            raise
+        finally:
+            self.running.discard(request.name)
+
+    async def clean_up(self):
+        self.cleaning += 1
+        self.running_at_clean_up = set(self.running)
+        await asyncio.sleep(self.clean_up_takes)
+        self.cleaned += 1
+
+    def on_signal(self, number, callback):
+        if inspect.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        self.handlers[number] = callback
+
+    # -- for the test -------------------------------------------------------------------------
+
+    def serve(self, submission, grace=10.0):
+        return submission.serve(
+            self.receive, self.handle, self.clean_up, self.on_signal, grace=grace
+        )
+
+    def start(self, submission, grace=10.0):
+        return asyncio.create_task(self.serve(submission, grace))
+
+    def add(self, *requests):
+        for request in requests:
+            self.waiting.put_nowait(request)
+
+    def sigterm(self):
+        if self.signalled is None:
+            self.signalled = self.world.time()
+        assert signal.SIGTERM in self.handlers, "serve has not called on_signal(signal.SIGTERM, …)"
+        self.handlers[signal.SIGTERM]()
+
+
+async def end_of(task, within):
+    """What serve returned; an assertion if it does not end in time."""
+    await asyncio.wait([task], timeout=within)
+    assert task.done(), mistake(
+        "never-stops", f"{within:.0f} s after it had been told to stop, serve was still running."
+    )
+    return await task
+
+
+def assert_cleaned_up(desk, when):
+    assert desk.cleaning, f"serve {when}, and clean_up was never called"
+    assert desk.cleaning == 1, f"serve {when}, and clean_up was called {desk.cleaning} times"
+    assert desk.cleaned, mistake(
+        "cleanup-cancelled",
+        f"serve {when}, and when it ended, clean_up had begun and had not been finished.",
+    )
+    assert not desk.running_at_clean_up, (
+        f"clean_up began while {', '.join(sorted(desk.running_at_clean_up))} was still at work"
+    )
+
+
+def counted(summary):
+    return {name: getattr(summary, name, None) for name in ("done", "failed", "cancelled")}
+
+
+@pytest.mark.points(1)
+@simulate(seeds=20)
+async def test_requests_are_handled_at_the_same_time(world, submission):
+    """Each request is handled as soon as it comes, whatever others are in flight."""
+    desk = Desk(world)
+    task = desk.start(submission)
+    desk.add(Request("slow", takes=60.0), Request("quick", takes=world.latency("quick", 0.5, 3.0)))
+    await asyncio.sleep(5)
+    desk.add(Request("late", takes=1.0))
+    await asyncio.sleep(5)
+    assert desk.done == ["quick", "late"], (
+        f"after 10 s the requests of 3 s and less should be done; done are {desk.done}"
+    )
+    assert not task.done(), "serve has ended, and nobody had told it to"
+    desk.sigterm()
+    await end_of(task, within=120)
+
+
+@pytest.mark.points(1)
+@simulate(seeds=5)
+async def test_a_handler_that_raises_stops_nothing(world, submission):
+    """A handler that raises is counted, and the others go on."""
+    desk = Desk(world)
+    task = desk.start(submission)
+    desk.add(Request("bad", takes=1.0, fails=True), Request("good", takes=4.0))
+    await asyncio.sleep(2)
+    assert not task.done(), f"a handler raised, and serve ended: {task}"
+    desk.add(Request("next", takes=1.0))
+    await asyncio.sleep(4)
+    assert desk.done == ["next", "good"], f"a handler raised, and of the others, done: {desk.done}"
+    desk.sigterm()
+    summary = await end_of(task, within=60)
+    expected = {"done": 2, "failed": 1, "cancelled": 0}
+    assert counted(summary) == expected, f"the summary is {summary!r}, expected {expected}"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("A loop that looks at a flag looks only when something has come in.")
+@simulate(seeds=20)
+async def test_an_idle_service_stops_at_once(world, submission):
+    """A service that waits for a request stops at the signal, without waiting for one to come."""
+    desk = Desk(world, clean_up_takes=world.latency("clean-up", 0.1, 2.0))
+    task = desk.start(submission)
+    await asyncio.sleep(5)
+    desk.sigterm()
+    summary = await end_of(task, within=60)
+    took = world.time() - desk.signalled
+    assert took < 4, f"nothing was in flight, and stopping took {took:.0f} s"
+    assert_cleaned_up(desk, "was told to stop")
+    expected = {"done": 0, "failed": 0, "cancelled": 0}
+    assert counted(summary) == expected, f"the summary is {summary!r}, expected {expected}"
+
+
+@pytest.mark.points(2)
+@simulate(seeds=50)
+async def test_what_is_in_flight_is_finished(world, submission):
+    """Requests in flight at the signal are finished, if they can be within the grace period."""
+    desk = Desk(world)
+    task = desk.start(submission, grace=10.0)
+    requests = [Request(name, takes=world.latency(name, 2.0, 8.0)) for name in ("a", "b", "c")]
+    desk.add(*requests)
+    await asyncio.sleep(1)
+    desk.sigterm()
+    summary = await end_of(task, within=60)
+    lost = desk.accepted.keys() - set(desk.done)
+    assert not lost, mistake(
+        "drops-in-flight",
+        f"{', '.join(sorted(lost))} had been accepted and needed 8 s or less, with a grace of "
+        "10 s, and was not finished.",
+    )
+    slowest = max(request.takes for request in requests)
+    assert world.time() < slowest + 1.1, (
+        f"after {slowest:.1f} s all was finished, and clean_up took 1 s; serve ended after "
+        f"{world.time():.1f} s"
+    )
+    assert_cleaned_up(desk, "was told to stop")
+    expected = {"done": 3, "failed": 0, "cancelled": 0}
+    assert counted(summary) == expected, f"the summary is {summary!r}, expected {expected}"
+
+
+@pytest.mark.points(2)
+@simulate(seeds=20)
+async def test_nothing_is_accepted_after_the_signal(world, submission):
+    """What comes in after the signal stays where it is, for somebody else."""
+    desk = Desk(world)
+    task = desk.start(submission)
+    desk.add(Request("early", takes=world.latency("early", 3.0, 6.0)))
+    await asyncio.sleep(1)
+    desk.sigterm()
+    await asyncio.sleep(world.latency("later", 0.1, 1.0))
+    desk.add(Request("late"), Request("later"))
+    await end_of(task, within=60)
+    late = sorted(desk.accepted.keys() - {"early"})
+    assert not late, f"{', '.join(late)} came in after the signal, and was accepted"
+    assert desk.waiting.qsize() == 2, "a request that came in after the signal was taken away"
+    assert "early" in desk.done, mistake("drops-in-flight", "early was accepted and not finished.")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("If a request and the signal come together: who looks at the request?")
+@simulate(seeds=60)
+async def test_a_request_in_the_moment_of_the_signal(world, submission):
+    """A request that comes in the moment of the signal is handled, or left for somebody else."""
+    desk = Desk(world)
+    task = desk.start(submission)
+    await asyncio.sleep(1)
+    how = world.choose(4, "how")
+    if how == 1:
+        desk.sigterm()
+    desk.add(Request("last", takes=1.0))
+    if how == 2:
+        await asyncio.sleep(0)
+    if how == 3:
+        for _ in range(2):
+            await asyncio.sleep(0)
+    if how != 1:
+        desk.sigterm()
+    await end_of(task, within=60)
+    lost = "last" in desk.accepted and "last" not in desk.done
+    assert not lost, mistake(
+        "drops-in-flight",
+        "receive had returned a request when the signal came, and nobody handled it.",
+    )
+    assert "last" in desk.accepted or desk.waiting.qsize() == 1, "the last request has vanished"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("How long does your code wait for the slowest request?")
+@simulate(seeds=30)
+async def test_the_rest_is_cancelled(world, submission):
+    """After the grace period the rest is cancelled, has time to clean up, and serve ends."""
+    desk = Desk(world)
+    task = desk.start(submission, grace=5.0)
+    tidy = world.latency("tidy", 0.5, 3.0)
+    desk.add(Request("endless", takes=36_000.0, tidy=tidy), Request("short", takes=4.0))
+    await asyncio.sleep(1)
+    desk.sigterm()
+    summary = await end_of(task, within=60)
+    took = world.time() - desk.signalled
+    assert "short" in desk.done, mistake(
+        "drops-in-flight", "short needed 3 s more, the grace was 5 s, and it was not finished."
+    )
+    assert desk.cancelled == ["endless", "endless, cleaned up"], (
+        "endless was cancelled, and serve ended before it had cleaned up"
+    )
+    assert abs(took - (5.0 + tidy + 1.0)) < 0.1, (
+        f"5 s of grace, {tidy:.1f} s for cleaning up and 1 s for clean_up took {took:.1f} s"
+    )
+    assert_cleaned_up(desk, "was told to stop")
+    expected = {"done": 1, "failed": 0, "cancelled": 1}
+    assert counted(summary) == expected, f"the summary is {summary!r}, expected {expected}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=50)
+async def test_further_signals_change_nothing(world, submission):
+    """More signals, while requests are finished or while clean_up runs, change nothing."""
+    desk = Desk(world, clean_up_takes=4.0)
+    task = desk.start(submission, grace=5.0)
+    desk.add(Request("short", takes=4.0), Request("endless", takes=36_000.0, tidy=3.0))
+    await asyncio.sleep(1)
+    desk.sigterm()
+    for number in range(3):
+        await asyncio.sleep(world.latency(f"signal {number}", 0.5, 3.9))
+        desk.sigterm()
+    summary = await end_of(task, within=60)
+    took = world.time() - desk.signalled
+    assert_cleaned_up(desk, "got four signals")
+    expected = {"done": 1, "failed": 0, "cancelled": 1}
+    assert counted(summary) == expected, f"the summary is {summary!r}, expected {expected}"
+    assert "endless, cleaned up" in desk.cancelled, "a further signal interrupted a handler"
+    assert abs(took - 12.0) < 0.1, f"5 s of grace, 3 s and 4 s of cleaning up took {took:.1f} s"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Where in your code can clean_up be interrupted, and who would wait for it then?")
+@simulate(seeds=5, at_every_await=True)
+async def test_cancelled_at_any_moment_it_cleans_up(world, submission):
+    """If serve is cancelled, at whichever await, handlers end first, and clean_up runs once."""
+    desk = Desk(world, clean_up_takes=world.latency("clean-up", 0.5, 2.0))
+    loop = asyncio.get_running_loop()
+    desk.add(Request("endless", takes=36_000.0, tidy=0.5))
+    loop.call_later(0.5, desk.add, Request("short", takes=2.0))
+    loop.call_later(1.0, lambda: desk.handlers and desk.sigterm())
+    outcome = await world.interrupted(desk.serve(submission, grace=4.0))
+    if outcome.fired:
+        assert_cleaned_up(desk, "was cancelled")
+        assert not desk.running, f"serve was cancelled, and {desk.running} had not ended"
+        tidied = "endless" not in desk.cancelled or "endless, cleaned up" in desk.cancelled
+        assert tidied, "serve was cancelled, and a handler's cleaning up was interrupted"
+    if outcome.fired and outcome.error is not None:
+        assert isinstance(outcome.error, asyncio.CancelledError), (
+            f"serve was cancelled, and raised {outcome.error!r}"
+        )
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("The caller has been told that it is cancelled only if CancelledError comes out.")
+@simulate(seeds=80)
+async def test_a_cancellation_goes_on_to_the_caller(world, submission):
+    """Cancelled, even twice, serve gives no grace, cleans up to the end, and is cancelled."""
+    desk = Desk(world, clean_up_takes=2.0)
+    task = desk.start(submission, grace=100.0)
+    desk.add(Request("endless", takes=36_000.0, tidy=2.0))
+    await asyncio.sleep(1)
+    if world.chance(0.5, "signalled"):
+        desk.sigterm()
+        await asyncio.sleep(1)
+    task.cancel()
+    begin = world.time()
+    if world.chance(0.7, "twice"):
+        await asyncio.sleep(0.1 + 3.7 * world.draw("again"))
+        task.cancel()
+    await asyncio.wait([task], timeout=60)
+    assert task.done(), mistake(
+        "never-stops", "serve was cancelled, and a minute later it was still running."
+    )
+    assert "endless, cleaned up" in desk.cancelled, (
+        "serve was cancelled, and ended before its handler had cleaned up"
+    )
+    assert_cleaned_up(desk, "was cancelled")
+    assert task.cancelled() or task.exception() is not None, mistake(
+        "swallowed-cancellation", f"serve was cancelled, and returned {task.result()!r}."
+    )
+    assert task.cancelled(), f"serve was cancelled, and raised {task.exception()!r}"
+    took = world.time() - begin
+    assert took < 4.1, f"cancelled, with 2 s and 2 s of cleaning up, serve took {took:.1f} s"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=10)
+async def test_if_receive_fails_it_stops_in_order(world, submission):
+    """If receive raises, what is in flight is finished, clean_up runs, and the error is raised."""
+    desk = Desk(world)
+    task = desk.start(submission, grace=10.0)
+    desk.add(Request("short", takes=world.latency("short", 2.0, 8.0)))
+    await asyncio.sleep(1)
+    error = ConnectionError("the queue is gone")
+    desk.add(error)
+    await asyncio.wait([task], timeout=60)
+    assert task.done(), mistake(
+        "never-stops", "receive raised, and a minute later serve was still running."
+    )
+    assert "short" in desk.done, mistake(
+        "drops-in-flight", "receive raised, and a request in flight was not finished."
+    )
+    assert_cleaned_up(desk, "could not receive any more")
+    assert task.exception() is error, f"receive raised {error!r}, and serve ended as {task}"
+
+
+PROGRAM = """
+import asyncio, importlib.util, sys
+
+spec = importlib.util.spec_from_file_location("answer", sys.argv[1])
+answer = importlib.util.module_from_spec(spec)
+sys.modules["answer"] = answer
+spec.loader.exec_module(answer)
+
+def say(*words):
+    print(*words, flush=True)
+
+async def main():
+    loop = asyncio.get_running_loop()
+    requests = asyncio.Queue()
+    requests.put_nowait("request")
+
+    async def handle(request):
+        say("handling")
+        await loop.run_in_executor(None, sys.stdin.readline)
+        say("handled")
+
+    async def clean_up():
+        say("cleaning up")
+
+    def on_signal(number, stop):
+        loop.add_signal_handler(number, lambda: (say("signal"), stop()))
+
+    summary = await answer.serve(requests.get, handle, clean_up, on_signal, grace=600)
+    say("done", summary.done)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.points(1)
+@pytest.mark.live
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to handle")
+def test_a_real_process_stops_at_a_real_sigterm(submission):
+    """A real process that gets a SIGTERM finishes its request, cleans up, and exits with 0."""
+    command = [sys.executable, "-c", PROGRAM, submission.__file__]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    patience = threading.Timer(60, process.kill)
+    patience.start()
+    try:
+        lines = iter(process.stdout.readline, "")
+        first = next(lines, "nothing").strip()
+        if first == "handling":
+            process.send_signal(signal.SIGTERM)
+            second = next(lines, "nothing").strip()
+            process.stdin.write("go on\n")
+            said, errors = process.communicate()
+        else:
+            second, (said, errors) = "", process.communicate()
+    finally:
+        patience.cancel()
+        process.kill()
+        process.wait()
+    wrong = (errors.strip().splitlines() or ["it said nothing"])[-1]
+    assert first == "handling", f"the process did not handle its request: {wrong}"
+    assert second == "signal", f"SIGTERM did not reach your function: {wrong}"
+    rest = said.split("\n")[:-1]
+    assert process.returncode == 0, f"the process exited with {process.returncode}: {wrong}"
+    assert rest == ["handled", "cleaning up", "done 1"], f"after the signal it said {rest}"
