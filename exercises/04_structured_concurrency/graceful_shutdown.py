@@ -16,8 +16,8 @@ Rules
   3. First of all `serve` calls `on_signal(signal.SIGTERM, stop)`, where `stop` is a function of
      yours without arguments, not an async one. The event loop calls it when the signal comes.
   4. From the signal on, no request is accepted. Nobody waits for one that may come in an hour.
-  5. What has been accepted has `grace` seconds from the signal on. When all of it is finished, there
-     is no reason to wait any longer.
+  5. What has been accepted has `grace` seconds from the signal on. When all of it is finished,
+     there is no reason to wait any longer.
   6. What is not finished after `grace` seconds is cancelled, and gets the time to clean up.
   7. When the last handler has ended, `clean_up()` is awaited, exactly once. Then `serve` returns
      the summary. Further signals, which may come at any time, change nothing.

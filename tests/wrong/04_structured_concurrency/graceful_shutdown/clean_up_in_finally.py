@@ -1,7 +1,7 @@
 """clean_up stands in a finally, so it is always called. It is not always finished.
 
-A finally is no shelter: an await in it can be cancelled as any other can. The orchestrator loses its
-patience while the database is being closed, and it stays half closed.
+A finally is no shelter: an await in it can be cancelled as any other can. The orchestrator loses
+its patience while the database is being closed, and it stays half closed.
 
 mistake: cleanup-cancelled
 fails: test_cancelled_at_any_moment_it_cleans_up, test_a_cancellation_goes_on_to_the_caller

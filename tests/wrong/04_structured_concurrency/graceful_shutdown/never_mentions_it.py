@@ -8,6 +8,7 @@ fails: test_a_cancellation_goes_on_to_the_caller
 """
 
 import asyncio
+import contextlib
 import signal
 from dataclasses import dataclass
 
@@ -22,10 +23,8 @@ class Summary:
 async def to_the_end(work):
     task = asyncio.ensure_future(work)
     while not task.done():
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.shield(task)
-        except asyncio.CancelledError:
-            pass
     return task.result()
 
 

@@ -1,7 +1,7 @@
 """Shields clean_up, and leaves it alone.
 
-shield protects the task inside, and not the one that waits: that one gets its CancelledError at once
-and is gone. clean_up goes on, until asyncio.run, an instant later, cancels whatever is left.
+shield protects the task inside, and not the one that waits: that one gets its CancelledError at
+once and is gone. clean_up goes on, until asyncio.run, an instant later, cancels whatever is left.
 
 mistake: cleanup-cancelled
 fails: test_cancelled_at_any_moment_it_cleans_up, test_a_cancellation_goes_on_to_the_caller
