@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,7 +37,9 @@ def running() -> Iterator[str]:
         yield address
         return
     try:
-        pgserver = importlib.import_module("pgserver")
+        with warnings.catch_warnings():  # where warnings are errors, its own are nobody's business
+            warnings.simplefilter("ignore")
+            pgserver = importlib.import_module("pgserver")
     except ImportError:
         raise NotHere(HOW) from None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
