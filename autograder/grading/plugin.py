@@ -78,7 +78,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     run = metafunc.config.stash.get(_RUN, None)
     if run is not None and run.variants is not None and "submission" in metafunc.fixturenames:
         variants = run.variants_of(metafunc.definition.path)
-        metafunc.parametrize("submission", variants, ids=list(variants), indirect=True)
+        paths = list(variants.values())
+        metafunc.parametrize("submission", paths, ids=list(variants), indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

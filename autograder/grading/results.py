@@ -197,6 +197,10 @@ def read(path: Path) -> list[ExerciseResult]:
     return by_exercise(from_dict(test) for test in content["tests"])
 
 
+_NO_VERDICT = (2, 3, 4)
+"""pytest was stopped, failed, or was called wrongly."""
+
+
 class GradingFailed(Exception):
     """pytest ended without results; the text is what it wrote."""
 
@@ -241,6 +245,8 @@ def grade(
             check=False,
         )
         try:
+            if done.returncode in _NO_VERDICT:
+                raise ValueError("pytest itself failed")
             return read(file)
         except (OSError, ValueError):
             said = (done.stdout + done.stderr).decode("utf-8", "replace").strip()

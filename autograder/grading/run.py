@@ -148,6 +148,15 @@ class Run:
         exercise = tree.exercise_of(grader, self.root)
         return (self.variants or {}).get(exercise.key, {}) if exercise else {}
 
+    def _label_of(self, item: pytest.Item) -> str:
+        """Which of several submissions a test is run on."""
+        if self.variants is None:
+            return ""
+        callspec: Any = getattr(item, "callspec", None)
+        path = callspec.params.get("submission") if callspec is not None else None
+        labels = [label for label, known in self.variants_of(item.path).items() if known == path]
+        return labels[0] if labels else ""
+
     def collected(self, items: list[pytest.Item]) -> None:
         """Prepare the tests that will run."""
         graded = [item for item in items if self.exercise_of(item) is not None]
@@ -257,7 +266,7 @@ class Run:
     def _new_result(self, item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:
         exercise = _known(self.exercise_of(item))
         points = item.get_closest_marker("points")
-        label = _variant_label(item) if self.variants is not None else ""
+        label = self._label_of(item)
         copies = item.stash.get(_COPIES, None)
         result = TestResult(
             exercise=exercise.key,
@@ -267,7 +276,7 @@ class Run:
             submission=label,
             grader=tree.shown(item.path, self.root),
             position=self._positions.get(item.nodeid, 0),
-            requirement=_requirement(item),
+            requirement=_requirement(item, label),
             max_points=float(points.args[0]) if points and points.args else 1.0,
             hints=[str(mark.args[0]) for mark in item.iter_markers("hint") if mark.args][::-1],
             seconds=call.duration,
@@ -405,24 +414,23 @@ def _plan_of(item: pytest.Item) -> Any:
     return getattr(getattr(item, "function", None), "__simulate__", None)
 
 
-def _requirement(item: pytest.Item) -> str:
+def _requirement(item: pytest.Item, label: str) -> str:
     """A test's docstring, as one sentence without its full stop; else its name in words."""
+    name = _name_without(item.name, label)
     text = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
     paragraph = " ".join(text.split("\n\n")[0].split())
     said = paragraph.removesuffix(".")
     if not said:
-        return item.name.removeprefix("test_").replace("_", " ")
-    case = item.name[len(getattr(item, "originalname", item.name)) :]
-    return f"{said} {case}" if case and not hasattr(item, "_variant") else said
-
-
-def _variant_label(item: pytest.Item) -> str:
-    callspec = getattr(item, "callspec", None)
-    return str(callspec.id) if callspec is not None else ""
+        return name.removeprefix("test_").replace("_", " ")
+    case = name[len(getattr(item, "originalname", name)) :].strip("[]")
+    return f"{said} ({case})" if case else said
 
 
 def _name_without(name: str, label: str) -> str:
-    return name.removesuffix(f"[{label}]") if label else name
+    """A test's name with its own parameters only."""
+    if not label:
+        return name
+    return name.replace(f"[{label}-", "[").removesuffix(f"[{label}]")
 
 
 def _known(exercise: tree.Exercise | None) -> tree.Exercise:
