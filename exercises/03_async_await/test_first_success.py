@@ -8,6 +8,9 @@ import pytest
 from autograder.grading import mistake
 from autograder.simulation import simulate
 
+STEPS = 2_000
+"""A world needs 70 at most: whoever takes so many asks again and again, and never waits."""
+
 
 class MirrorDown(Exception):
     """What a failing mirror raises."""
@@ -60,7 +63,7 @@ def assert_all_ended(mirrors, when):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=150)
+@simulate(seeds=150, steps=STEPS)
 async def test_the_first_answer_is_the_result(world, submission):
     """The result is the first answer to arrive, as soon as it arrives."""
     mirrors = Mirrors(world)
@@ -71,14 +74,14 @@ async def test_the_first_answer_is_the_result(world, submission):
     answer = await submission.first_success(mirrors.all)
     fastest = min(delays, key=delays.get)
     assert answer == fastest, f"{fastest} answered first, but the result is {answer!r}"
-    assert world.time() < delays[fastest] + 0.01, (
+    assert world.time() < delays[fastest] + 0.1, (
         f"{fastest} answered after {delays[fastest]:.2f} s, "
         f"but first_success returned after {world.time():.2f} s"
     )
 
 
 @pytest.mark.points(1)
-@simulate(seeds=3)
+@simulate(seeds=3, steps=STEPS)
 async def test_all_are_asked_at_once(world, submission):
     """Each mirror is asked exactly once, and none waits for another."""
     mirrors = Mirrors(world)
@@ -95,7 +98,7 @@ async def test_all_are_asked_at_once(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=150)
+@simulate(seeds=150, steps=STEPS)
 async def test_a_failure_is_no_answer(world, submission):
     """When the fastest mirrors fail, the first one that succeeds gives the result."""
     mirrors = Mirrors(world)
@@ -119,7 +122,7 @@ async def test_a_failure_is_no_answer(world, submission):
 @pytest.mark.hint(
     "Two mirrors can finish in one step of the loop: how many does your code look at?"
 )
-@simulate(seeds=50)
+@simulate(seeds=50, steps=STEPS)
 async def test_a_failure_and_an_answer_in_one_moment(world, submission):
     """A mirror that fails in the very moment another one answers does not get in its way."""
     mirrors = Mirrors(world)
@@ -134,7 +137,7 @@ async def test_a_failure_and_an_answer_in_one_moment(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_any_value_is_an_answer(world, submission):
     """None, 0, an empty string and False are answers too."""
     for value in (None, 0, "", False):
@@ -147,7 +150,7 @@ async def test_any_value_is_an_answer(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=150)
+@simulate(seeds=150, steps=STEPS)
 async def test_the_others_have_ended_when_it_returns(world, submission):
     """The other mirrors are cancelled, and their clean-up is over before the result is there."""
     mirrors = Mirrors(world)
@@ -165,7 +168,7 @@ async def test_the_others_have_ended_when_it_returns(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=10)
+@simulate(seeds=10, steps=STEPS)
 async def test_what_the_others_raise_is_dropped(world, submission):
     """A mirror that raises after there is an answer spoils nothing and leaves no lost error."""
     mirrors = Mirrors(world)
@@ -178,7 +181,7 @@ async def test_what_the_others_raise_is_dropped(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=50)
+@simulate(seeds=50, steps=STEPS)
 async def test_all_failing_reports_all(world, submission):
     """If every mirror fails, an ExceptionGroup with all their exceptions is raised."""
     mirrors = Mirrors(world)
@@ -197,7 +200,7 @@ async def test_all_failing_reports_all(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_without_mirrors_there_is_a_value_error(world, submission):
     """Without mirrors, ValueError is raised."""
     with pytest.raises(ValueError):  # noqa: PT011  (the text is the learner's own)
@@ -206,13 +209,13 @@ async def test_without_mirrors_there_is_a_value_error(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("If you are cancelled while you wait for the clean-up: who goes on waiting?")
-@simulate(seeds=10, at_every_await=True)
+@simulate(seeds=10, steps=STEPS // 4, at_every_await=True)  # a world for each await
 async def test_cancelled_at_any_moment_it_leaves_nothing_running(world, submission):
     """If first_success is cancelled, at whichever await, every mirror ends before it does."""
     mirrors = Mirrors(world)
-    mirrors.add("fra", after=0.5, error=MirrorDown("fra"))
-    mirrors.add("ams", after=world.latency("ams", 1.0, 3.0))
-    mirrors.add("osl", after=3600.0, tidy=world.latency("osl", 0.5, 3.0))
+    mirrors.add("fra", after=0.3, error=MirrorDown("fra"))
+    mirrors.add("ams", after=world.latency("ams", 0.6, 1.0))
+    mirrors.add("osl", after=3600.0, tidy=world.latency("osl", 0.3, 1.0))
     outcome = await world.interrupted(submission.first_success(mirrors.all))
     assert_all_ended(mirrors, "had been cancelled and ended")
     if outcome.fired and outcome.error is not None:
@@ -222,7 +225,7 @@ async def test_cancelled_at_any_moment_it_leaves_nothing_running(world, submissi
 
 
 @pytest.mark.points(1)
-@simulate(seeds=50)
+@simulate(seeds=50, steps=STEPS)
 async def test_cancelled_before_an_answer_it_says_so(world, submission):
     """If first_success is cancelled while the mirrors are at work, so is its caller."""
     mirrors = Mirrors(world)

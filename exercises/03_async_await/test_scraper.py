@@ -27,6 +27,8 @@ from autograder.course.programs.scraper.ten import ten_shops
 from autograder.grading import mistake
 from autograder.simulation import simulate
 
+STEPS = 10_000
+"""A world needs 1,200 at most: whoever takes so many asks again and again, and never waits."""
 HOST = "shop.example"
 KETTLE = Item("Kettle", Decimal("34.90"), "EUR")
 GOOD = markup.microdata("Kettles", [KETTLE])
@@ -92,7 +94,7 @@ async def open_all(world, submission, locals_, *, port=80):
 
 
 @pytest.mark.points(3)
-@simulate(seeds=2)
+@simulate(seeds=2, steps=STEPS)
 async def test_ten_shops_are_scraped(world, submission):
     """Ten shops with all kinds of markup and trouble give their prices, and say what failed."""
     locals_ = ten_shops()
@@ -111,7 +113,7 @@ async def test_ten_shops_are_scraped(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_ten_shops_take_as_long_as_the_slowest(world, submission):
     """Scraping ten shops takes no longer than the slowest of them alone, within ten percent."""
     # One shop is so slow that the pauses of the others, however long they chose, are over before.
@@ -132,7 +134,7 @@ async def test_ten_shops_take_as_long_as_the_slowest(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=2)
+@simulate(seeds=2, steps=STEPS)
 async def test_pages_and_shops_are_scraped_at_once(world, submission):
     """All shops and all their URLs are asked at the same time, as far as the limits allow."""
     servers = [
@@ -153,7 +155,7 @@ async def test_pages_and_shops_are_scraped_at_once(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=2)
+@simulate(seeds=2, steps=STEPS)
 async def test_a_host_is_not_hurried(world, submission):
     """At most `per_host` requests are in flight to a host, whichever shop they are for."""
     names = [f"/{n}" for n in range(8)]
@@ -180,7 +182,7 @@ async def test_a_host_is_not_hurried(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_one_session_serves_all(world, submission):
     """One ClientSession is opened for all shops and pages, and closed at the end."""
     pages = {"/": kettles(next_url="/2"), "/2": kettles(next_url="/3"), "/3": GOOD}
@@ -199,7 +201,7 @@ async def test_one_session_serves_all(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_results_are_in_order(world, submission):
     """Shops, and the pages within a shop, are in the order given, whichever answers first."""
     late = in_turn(trickle(kettles(next_url="/1b"), pause=3.0))
@@ -221,7 +223,7 @@ async def test_results_are_in_order(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_a_page_is_read_once(world, submission):
     """A "next" that leads back, or to a page already read, is not followed again."""
     again = in_turn(kettles(next_url="/"), kettles(next_url="/"), GOOD)
@@ -239,7 +241,7 @@ async def test_a_page_is_read_once(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_a_failure_costs_nothing_else(world, submission):
     """A page that fails is a Failure; the pages before it and beside it still count."""
     pages = {"/": kettles(next_url="/2"), "/2": status(404), "/sale": GOOD,
@@ -265,7 +267,7 @@ async def test_a_failure_costs_nothing_else(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=2)
+@simulate(seeds=2, steps=STEPS)
 async def test_what_may_go_better_is_repeated(world, submission):
     """A page is asked for again after 429, 5xx, a broken connection and a timeout."""
     # aiohttp itself repeats a GET once when the connection breaks before the answer.
@@ -283,7 +285,7 @@ async def test_what_may_go_better_is_repeated(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_what_stays_wrong_is_not_repeated(world, submission):
     """A page that is missing, forbidden or unreadable is asked for once."""
     pages = {"/404": status(404), "/403": status(403), "/odd": raw(b"\xff"),
@@ -300,7 +302,7 @@ async def test_what_stays_wrong_is_not_repeated(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_it_gives_up_after_so_many_attempts(world, submission):
     """A page that keeps failing is asked for `attempts` times, and is then a Failure."""
     for attempts in (1, 4):
@@ -314,7 +316,7 @@ async def test_it_gives_up_after_so_many_attempts(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_it_waits_before_it_asks_again(world, submission):
     """It waits as long as Retry-After says, else at least `pause` seconds."""
     pages = {
@@ -334,7 +336,7 @@ async def test_it_waits_before_it_asks_again(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Does your timeout also run while the page waits for a place at its host?")
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_an_attempt_has_its_own_timeout(world, submission):
     """The timeout is for one attempt, body included; waiting for a place is no part of it."""
     await open_shop(world, {f"/{n}": GOOD for n in range(4)}, host="calm.example", delay=2.0)
@@ -360,7 +362,7 @@ async def test_an_attempt_has_its_own_timeout(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=3)
+@simulate(seeds=3, steps=STEPS)
 async def test_cancelling_it_ends_its_requests(world, submission):
     """If scrape is cancelled, every request in flight ends with it, and no other is sent."""
     server = await open_shop(world, {f"/{n}": GOOD for n in range(6)}, delay=4.0)
@@ -368,7 +370,7 @@ async def test_cancelling_it_ends_its_requests(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_cancelling_it_ends_its_waits(world, submission):
     """If scrape is cancelled while a page waits to be asked for again, the wait ends, too."""
     server = await open_shop(world, {"/": status(429, Retry_After="30")})
@@ -402,7 +404,7 @@ async def cancel(world, submission, server, shops):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1)
+@simulate(seeds=1, steps=STEPS)
 async def test_the_loop_is_never_blocked(world, submission):
     """While the shops are scraped, other tasks go on running, waits and retries included."""
     pages = {"/": kettles(next_url="/2"), "/2": in_turn(status(503), GOOD)}
