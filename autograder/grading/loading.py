@@ -162,9 +162,11 @@ def _no_loops() -> Iterator[None]:
     import asyncio
     from asyncio import base_events
 
-    def refuse(self: Any, main: Any, *args: Any, **options: Any) -> NoReturn:
+    def refuse(self: Any, main: Any = None, *args: Any, **options: Any) -> NoReturn:
         if hasattr(main, "close"):
             main.close()
+        if isinstance(self, base_events.BaseEventLoop):
+            self.close()  # nobody will
         raise _LoopAtImport
 
     owners: list[tuple[Any, str]] = [

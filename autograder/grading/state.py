@@ -64,6 +64,10 @@ _END_TYPES = frozenset(_ENDS)
 _CONSTANT_TYPES = frozenset(_CONSTANTS)
 
 
+_PRIVATE_ENDS = ("_abc_data", "_tuplegetter")
+"""Of abstract classes, which keep caches there, and of named tuples."""
+
+
 class NotProvable(Exception):
     """Something is reached whose state cannot be seen from Python."""
 
@@ -122,7 +126,7 @@ class Snapshot:
     def _reader(self, thing: Any) -> Reader | None:
         """How to look into something; None if there is nothing to look for."""
         kind = type(thing)
-        if kind in _END_TYPES or kind.__module__ == "typing" or kind.__name__ == "_abc_data":
+        if kind in _END_TYPES or kind.__module__ == "typing" or kind.__name__ in _PRIVATE_ENDS:
             return None
         if isinstance(thing, logging.Logger):
             return None
@@ -138,7 +142,10 @@ class Snapshot:
             return _of_class if own or not _is_found_by_name(thing) else None
         if isinstance(thing, types.BuiltinFunctionType):
             return None if isinstance(thing.__self__, types.ModuleType) else _of_method
-        if kind is functools._lru_cache_wrapper and _is_found_by_name(thing):
+        if kind is functools._lru_cache_wrapper:
+            # Its cache cannot be seen, and is our business if the function is the learner's.
+            if thing.__module__ in self._names or not _is_found_by_name(thing):
+                raise NotProvable
             return None
         return self._reader_of_instance(kind)
 

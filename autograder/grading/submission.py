@@ -37,6 +37,7 @@ class Copies:
         self._varies = False
         self._finder = _Siblings(self) if exercise.folder else None
         self._prefix = str(path) + os.sep
+        self._hiding: dict[str, bool] = {}
         self.name = "" if exercise.folder else _private_name(exercise)
         self._wanted: list[str] = [self.name] if self.name else []
 
@@ -50,7 +51,16 @@ class Copies:
         """The files that exist, by the names of their modules."""
         if not self.exercise.folder:
             return {self.name: self.path}
-        return {path.stem: path for path in sorted(self.path.glob("*.py")) if tree.is_stub(path)}
+        found = {path.stem: path for path in sorted(self.path.glob("*.py")) if tree.is_stub(path)}
+        return {name: path for name, path in found.items() if not self._hides_library(name)}
+
+    def _hides_library(self, name: str) -> bool:
+        """A file called like a library would be imported in its place, by everybody."""
+        if name not in self._hiding:
+            spec = importlib.machinery.PathFinder.find_spec(name)
+            elsewhere = spec is not None and not str(spec.origin).startswith(self._prefix)
+            self._hiding[name] = elsewhere or name in sys.stdlib_module_names
+        return self._hiding[name]
 
     def enter(self) -> None:
         """Make the files importable, and try once whether they can be executed at all."""
@@ -225,7 +235,7 @@ class _Siblings(importlib.abc.MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if path is not None or "." in name or name in sys.stdlib_module_names:
+        if path is not None or "." in name:
             return None
         file = self._copies.files().get(name)
         if file is None:
