@@ -1,0 +1,293 @@
+"""Grades connection_pool.py."""
+
+import asyncio
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.simulation import simulate
+
+LONG = 300.0
+"""Virtual seconds after which a task that still waits will wait for ever."""
+
+
+class CannotConnect(Exception):
+    """What connect() raises."""
+
+
+class Database:
+    """Opens connections, which are numbers, and knows who uses which."""
+
+    def __init__(self, world, takes=None):
+        self.world = world
+        self.takes = takes
+        self.opening = self.opened = self.most = 0
+        self.in_use = {}
+        self.failures = 0
+
+    async def connect(self):
+        self.opening += 1
+        self.most = max(self.most, self.opened + self.opening)
+        try:
+            if self.takes is None:
+                await self.world.pause("connect", 0.001, 0.050)
+            elif self.takes:
+                await asyncio.sleep(self.takes)
+            if self.failures:
+                self.failures -= 1
+                raise CannotConnect("the database is restarting")
+            self.opened += 1
+            return self.opened
+        finally:
+            self.opening -= 1
+
+    async def use(self, pool, who, seconds=0.0):
+        """Take a connection, keep it for a while, give it back."""
+        async with pool.connection() as connection:
+            other = self.in_use.setdefault(connection, who)
+            assert other == who, f"{who} and {other} have connection {connection} at the same time"
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                del self.in_use[connection]
+
+    def start(self, pool, who, seconds=0.0):
+        return asyncio.create_task(self.use(pool, who, seconds), name=who)
+
+    async def all_places_work(self, pool, size):
+        """True if `size` tasks can have a connection at the same time, soon."""
+        tasks = [self.start(pool, f"visitor {n + 1}", seconds=LONG) for n in range(size)]
+        await asyncio.sleep(10)
+        inside = len(self.in_use)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return inside == size
+
+
+def a_pool(submission, world, size, takes=None):
+    database = Database(world, takes)
+    return submission.Pool(database.connect, size=size), database
+
+
+async def ended(*tasks, seconds=LONG):
+    """True if all tasks end in time; what one of them raises is raised."""
+    done, pending = await asyncio.wait(tasks, timeout=seconds)
+    for task in done:
+        if not task.cancelled():
+            task.result()
+    return not pending
+
+
+@pytest.mark.points(1)
+@simulate(seeds=3)
+async def test_a_connection_is_used_again(world, submission):
+    """One task after another uses the same connection: no second one is opened."""
+    pool, database = a_pool(submission, world, size=3)
+    for who in ("ada", "bob", "cem"):
+        assert await ended(database.start(pool, who, 1)), f"{who} never gets a connection"
+    assert database.opened == 1, (
+        f"three tasks, one after another, and {database.opened} connections were opened"
+    )
+    with pytest.raises(ZeroDivisionError):
+        async with pool.connection():
+            raise ZeroDivisionError
+    assert await ended(database.start(pool, "dia")), (
+        "a block raised, and dia never gets a connection"
+    )
+    assert database.opened == 1, "a block was left by an exception, and its connection is not used"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("What has happened between your look at the number and the end of connect()?")
+@simulate(seeds=40)
+async def test_there_are_never_more_than_size(world, submission):
+    """Seven tasks come within a moment: `size` of them work at once, on as many connections."""
+    pool, database = a_pool(submission, world, size=3, takes=0)
+    visitors = [database.start(pool, f"early bird {n}", 1) for n in range(5)]
+    assert await ended(*visitors), "five tasks share three connections, and some never get one"
+    assert database.most <= 3, f"size=3, and {database.most} connections were opened"
+    pool, database = a_pool(submission, world, size=3)
+    tasks, peak = [], 0
+    for who in ("ada", "bob", "cem", "dia", "eve", "fay", "gus"):
+        tasks.append(database.start(pool, who, 1))
+        await world.pause("next one", 0.0, 0.02)
+    while not all(task.done() for task in tasks) and world.time() < LONG:
+        peak = max(peak, len(database.in_use))
+        await asyncio.sleep(0.1)
+    assert database.most <= 3, mistake(
+        "check-then-act",
+        f"size=3, and there were {database.most} connections, open or being opened.",
+    )
+    assert await ended(*tasks), "seven tasks share three connections, and some never get one"
+    assert peak == 3, f"size=3, and {peak} tasks used connections at the same time"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=20)
+async def test_what_comes_back_goes_to_who_waits(world, submission):
+    """Twenty tasks share two connections, and all of them get their turn."""
+    pool, database = a_pool(submission, world, size=2)
+    tasks = []
+    for number in range(20):
+        seconds = world.latency("use", 0.001, 0.2)
+        tasks.append(database.start(pool, f"task {number + 1}", seconds))
+        await world.pause("next one", 0.0, 0.05)
+    assert await ended(*tasks), (
+        f"twenty tasks share two connections; after {LONG:.0f} s "
+        f"{sum(not task.done() for task in tasks)} of them are still waiting"
+    )
+    assert database.opened <= 2, f"size=2, and {database.opened} connections were opened"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Do you hold a lock while you await connect()?")
+@simulate(seeds=3)
+async def test_opening_one_holds_up_nobody(world, submission):
+    """While a connection is being opened, others take idle ones and give theirs back."""
+    pool, database = a_pool(submission, world, size=3, takes=0)
+    held = database.start(pool, "ada", 2)
+    brief = database.start(pool, "bob", 0.5)
+    await asyncio.sleep(0.6)  # bob's is idle
+    assert database.opened == 2, f"two tasks at once, and {database.opened} connections were opened"
+    kept = database.start(pool, "cem", 1)  # takes bob's
+    await asyncio.sleep(0.1)
+    database.takes = 60
+    slow = database.start(pool, "dia", 1)  # one more is opened
+    await asyncio.sleep(0.1)
+    assert database.opening == 1, "one is in use by ada, one by cem, size=3, and dia got none"
+    back = await ended(held, kept, brief, seconds=20)
+    assert back, mistake(
+        "global-lock", "While a connection was being opened, nobody could give one back."
+    )
+    quick = database.start(pool, "eve", 1)
+    assert await ended(quick, seconds=20), mistake(
+        "global-lock", "While a connection was being opened, nobody could take an idle one."
+    )
+    assert await ended(slow), "dia never got the connection that was opened for her"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint(
+    "From which line on do you have a place, and who gives it back if connect() raises?"
+)
+@simulate(seeds=3)
+async def test_a_failed_connect_leaves_its_place_free(world, submission):
+    """If connect() fails, the task gets the exception, and its place is free."""
+    pool, database = a_pool(submission, world, size=2)
+    database.failures = 3
+    for _ in range(3):
+        task = database.start(pool, "ada")
+        await asyncio.wait([task], timeout=LONG)
+        assert task.done(), mistake(
+            "leaked-permit",
+            f"size=2; connect() failed {3 - database.failures} times, and the next task waits for "
+            "a place.",
+        )
+        assert isinstance(task.exception(), CannotConnect), (
+            f"connect() raised CannotConnect, and the task got {task.exception()!r}"
+        )
+    assert await database.all_places_work(pool, 2), mistake(
+        "leaked-permit", "connect() failed 3 times, and not both places of the pool can be used."
+    )
+
+
+@pytest.mark.points(2)
+@simulate(seeds=3)
+async def test_a_failed_connect_is_followed_by_the_next(world, submission):
+    """If connect() fails while others wait for a place, one of them tries in its turn."""
+    pool, database = a_pool(submission, world, size=1, takes=1)
+    database.failures = 1
+    first = database.start(pool, "ada")
+    await asyncio.sleep(0.1)
+    second = database.start(pool, "bob")
+    await asyncio.wait([first, second], timeout=LONG)
+    assert first.done(), "connect() failed, and ada was not told"
+    assert isinstance(first.exception(), CannotConnect), (
+        f"connect() raised CannotConnect, and ada got {first.exception()!r}"
+    )
+    assert second.done(), mistake(
+        "leaked-permit", "size=1; connect() failed for ada, and bob waits for ever for her place."
+    )
+    second.result()
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("Look at each await of yours: if it raises CancelledError, who has the place?")
+@simulate(seeds=4, at_every_await=True)
+async def test_cancelled_anywhere_the_place_is_free(world, submission):
+    """Cancelled as it waits, as one is opened for it, or as it uses one: no place is lost."""
+    busy = world.seed % 2 == 1
+    pool, database = a_pool(submission, world, size=2)
+    others = [database.start(pool, who, 1) for who in ("ada", "bob")] if busy else []
+    await asyncio.sleep(0.5)
+    outcome = await world.interrupted(database.use(pool, "the one who goes", 1))
+    if outcome.error is not None and not isinstance(outcome.error, asyncio.CancelledError):
+        raise outcome.error
+    if outcome.fired:
+        assert outcome.error is not None, "a task was cancelled, and did not get its CancelledError"
+    assert not others or await ended(*others), "two tasks that had connections never end"
+    assert await database.all_places_work(pool, 2), mistake(
+        "leaked-permit", "A task was cancelled, and since then not both places can be used."
+    )
+    assert database.opened <= 3, f"size=2, and {database.opened} connections were opened"
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("You are woken with something in your hands, and cancelled: who is told?")
+@simulate(seeds=8)
+async def test_cancelled_as_it_is_woken(world, submission):
+    """A task is woken for a connection and cancelled before it runs: the next one gets it."""
+    patient = 3
+    turns = world.seed % 4  # of the loop, between the waking and the cancellation
+    connecting = world.seed >= 4  # the place comes from a connect() that fails
+    pool, database = a_pool(submission, world, size=1, takes=1 if connecting else 0)
+
+    # Cancelled long before anything comes back: who cannot do this has another problem.
+    database.failures = int(connecting)
+    holder = database.start(pool, "early bird", 2)
+    await asyncio.sleep(0.1)
+    leaver, stayer = (database.start(pool, f"early bird {n}") for n in (2, 3))
+    await asyncio.sleep(0.1)
+    leaver.cancel()
+    await asyncio.wait([holder, leaver, stayer], timeout=LONG)
+    assert holder.done(), "a task that has a connection never ends"
+    assert connecting == isinstance(holder.exception(), CannotConnect), repr(holder.exception())
+    assert stayer.done(), (
+        "a task was cancelled while it waited for a connection, and the one behind it never got it"
+    )
+
+    pool, database = a_pool(submission, world, size=1, takes=1 if connecting else 0)
+    database.failures = int(connecting)
+
+    async def give_back():
+        if connecting:
+            with pytest.raises(CannotConnect):
+                await database.use(pool, "ada")
+        else:
+            await database.use(pool, "ada", 1)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if not database.in_use and not database.opening:  # else he has run: too late
+            leaving.cancel()
+            world.note("bob is cancelled")
+
+    holding = asyncio.create_task(give_back(), name="ada")
+    await asyncio.sleep(0.5)
+    leaving = database.start(pool, "bob", 5)
+    await asyncio.sleep(0.1)
+    waiting = [database.start(pool, f"cem {n + 1}") for n in range(patient)]
+    await asyncio.wait([holding, leaving, *waiting], timeout=LONG)
+    assert holding.done(), "ada never gives her connection back"
+    holding.result()
+    assert leaving.done(), "bob never ends, cancelled or not"
+    stuck = sum(not task.done() for task in waiting)
+    assert not stuck, mistake(
+        "lost-wakeup",
+        f"ada gave her place back, bob was woken for it and cancelled in that moment, and the "
+        f"{stuck} behind him wait for ever.",
+    )
+    assert await database.all_places_work(pool, 1), mistake(
+        "lost-wakeup",
+        "bob was cancelled in the moment he got his place, and since then it is gone.",
+    )
