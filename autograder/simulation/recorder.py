@@ -58,6 +58,21 @@ class Silence:
     def stop(self) -> None: ...
 
 
+class _Hook:
+    """The trace function of a frame.
+
+    A suspended coroutine keeps it where the garbage collector may not look for it: so it must let
+    go of the recorder, and with it of the world.
+    """
+
+    recorder: Recorder | None = None
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> _Hook:
+        if self.recorder is not None:
+            self.recorder.step(frame, event, arg)
+        return self
+
+
 class Recorder(Silence):
     """The recorder of a traced world: its events, and whether an exception left studied code."""
 
@@ -67,6 +82,7 @@ class Recorder(Silence):
         self._raising: tuple[FrameType, int] | None = None
         self._tracing = False
         self._newborn: asyncio.Task[Any] | None = None
+        self._hook = _Hook()
 
     # -- told by the world --------------------------------------------------------------------
 
@@ -105,6 +121,7 @@ class Recorder(Silence):
         """Watch the lines of studied code, unless a debugger or coverage is watching already."""
         if sys.gettrace() is None:
             self._tracing = True
+            self._hook.recorder = self
             sys.settrace(self._enter)
 
     def stop(self) -> None:
@@ -112,6 +129,7 @@ class Recorder(Silence):
         if self._tracing:
             sys.settrace(None)
             self._tracing = False
+            self._hook.recorder = self._raising = None
 
     def _enter(self, frame: FrameType, event: str, arg: Any) -> Any:
         code = frame.f_code
@@ -119,12 +137,13 @@ class Recorder(Silence):
             return None
         if code.co_name.startswith("<"):  # a lambda's line would read as the line that made it
             return None
-        return self._step
+        return self._hook
 
-    def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def step(self, frame: FrameType, event: str, arg: Any) -> None:
+        """One event in a frame of studied code."""
         if event == "line":
             if self._raising == (frame, frame.f_lineno):
-                return self._step  # 3.12 and later report it again as an exception leaves
+                return  # 3.12 and later report it again as an exception leaves
             self._raising = None
             code = frame.f_code
             text = linecache.getline(code.co_filename, frame.f_lineno).strip()
@@ -133,7 +152,6 @@ class Recorder(Silence):
             self._raising = (frame, frame.f_lineno)
         elif event == "return" and arg is None and self._raising == (frame, frame.f_lineno):
             self.unwound = True
-        return self._step
 
     # -- details ------------------------------------------------------------------------------
 

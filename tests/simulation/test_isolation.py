@@ -52,6 +52,17 @@ async def leaks(world: World) -> None:
     assert len(tasks) == 3
 
 
+async def ignores_its_end(world: World) -> None:
+    async def stubborn() -> None:
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(600)
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(1)
+    task.cancel()
+
+
 async def uses_threads(world: World) -> None:
     await asyncio.to_thread(time.sleep, 1)
 
@@ -278,7 +289,9 @@ def state() -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("ending", [passes, fails, crashes, hangs, leaks, uses_threads])
+@pytest.mark.parametrize(
+    "ending", [passes, fails, crashes, hangs, leaks, ignores_its_end, uses_threads]
+)
 def test_nothing_is_left_behind_however_a_world_ends(ending: Any) -> None:
     """Clocks, locks, sockets, signals, tracing, garbage collection: all as they were."""
     explore(ending, seeds=1)
@@ -297,7 +310,7 @@ def test_worlds_are_garbage_when_they_are_over() -> None:
         return sum(isinstance(thing, (World, SimulatedLoop)) for thing in gc.get_objects())
 
     before = alive()
-    for ending in (passes, leaks, uses_threads, hangs):
+    for ending in (passes, leaks, uses_threads, hangs, ignores_its_end):
         explore(ending, seeds=20)
     assert alive() <= before
 
