@@ -70,9 +70,7 @@ async def test_when_the_time_is_up_the_block_raises(world, submission):
 
     outcome = await outcome_of(page(), within=7200)
     took = world.time()
-    assert took < 60, mistake(
-        "deadline-not-enforced", f"A block with a deadline of 2 s took {took:.0f} s."
-    )
+    assert took < 60, f"a block with a deadline of 2 s took {took:.0f} s"
     assert not slow.running, "TimeoutError was raised while the service was still cleaning up"
     assert isinstance(outcome, TimeoutError), f"expected TimeoutError, the block gave {outcome!r}"
     assert took > 1.99, f"the deadline was 2 s, and the block ended after {took:.2f} s"

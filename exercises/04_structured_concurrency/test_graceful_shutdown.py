@@ -311,6 +311,7 @@ async def test_cancelled_at_any_moment_it_cleans_up(world, submission):
     desk.add(Request("endless", takes=36_000.0, tidy=0.5))
     loop.call_later(0.5, desk.add, Request("short", takes=2.0))
     loop.call_later(1.0, lambda: desk.handlers and desk.sigterm())
+    loop.call_later(1.5, desk.add, Request("late", takes=1.0))
     outcome = await world.interrupted(desk.serve(submission, grace=4.0))
     if outcome.fired:
         assert_cleaned_up(desk, "was cancelled")

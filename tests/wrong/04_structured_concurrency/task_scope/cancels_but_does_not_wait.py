@@ -5,7 +5,7 @@ the exceptions nobody waits for the answer.
 
 mistake: leaked-sibling
 fails: test_one_failure_ends_the_others, test_a_failing_job_ends_the_block,
-    test_all_exceptions_are_in_the_group, test_a_failing_block_ends_the_jobs
+    test_all_exceptions_are_in_the_group
 """
 
 import asyncio
@@ -53,10 +53,11 @@ async def task_scope(seconds=None):
         if isinstance(error, TimeoutError):
             await jobs.stop()
             raise
+        if not isinstance(error, ExceptionGroup):
+            await jobs.stop()
+            raise ExceptionGroup("the block failed", [error]) from None
         for task in jobs.tasks:
             task.cancel()
-        if not isinstance(error, ExceptionGroup):
-            raise ExceptionGroup("the block failed", [error]) from None
         raise
     except asyncio.CancelledError:
         await jobs.stop()
