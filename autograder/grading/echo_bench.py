@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from . import mistake
+from .patience import SILENCE, Patience
 from .watched_socket import Spinning, WatchedListener, WouldBlock
 
 OVERALL = 30.0
 """Seconds after which any wait is given up."""
-SILENCE = 0.02
-"""Seconds for which the selector is asked to wait at most, when there is nothing to do."""
 MOST_IN_VAIN = 100
 """Steps in a row in which a socket was ready and nothing came of it."""
 
@@ -90,11 +89,6 @@ class Client:
 class Bench:
     """A server under study, its clients, and the loop that runs both, one step at a time."""
 
-    patience = 50
-    """Silent steps after which nothing is expected any more. Fewer once it was in
-    vain: what did not come after a second will not come the next time either. (Steps and not
-    seconds: the machine may have been busy with something else.)"""
-
     def __init__(
         self, submission: Any, *, limit: int = 65_536, most: int | None = None,
         buffer: int | None = None,
@@ -105,6 +99,7 @@ class Bench:
         self.listener = WatchedListener(most, buffer)
         self.clients: list[Client] = []
         self._in_vain = 0
+        self._patience = Patience(submission.EchoServer)
         try:
             self.server = submission.EchoServer(self.selector, self.listener, limit=limit)
         except BaseException:
@@ -159,17 +154,16 @@ class Bench:
 
     def until(self, condition: Callable[[], object]) -> bool:
         """Step until the condition holds; False when nothing moves any more, and it does not."""
-        quiet, end = 0, time.monotonic() + OVERALL
+        end = time.monotonic() + OVERALL
         self._in_vain = 0
+        self._patience.begin()
         while not condition():
             moved = self.step(timeout=SILENCE)
             if self._in_vain > MOST_IN_VAIN:  # a server that never rests: wait for the clients
                 self._wait_for_clients()
                 moved = False
-            quiet = 0 if moved else quiet + 1
-            if quiet > self.patience or time.monotonic() > end:
-                Bench.patience = 5
-                return False
+            if self._patience.ends(moved) or time.monotonic() > end:
+                return self._patience.in_vain()
         return True
 
     def _wait_for_clients(self) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .callback_loop import CallbackLoop
+from .patience import SILENCE, Patience
 from .watched_socket import WatchedSocket, WouldBlock
 
 OVERALL = 30.0
-SILENCE = 0.02
 MOST_IN_VAIN = 100
+MOST_STEPS = 20_000
 
 
 class Peer:
@@ -44,9 +45,6 @@ class Peer:
 class Desk:
     """A proactor on a selector, its loop of callbacks, and the sockets that it works on."""
 
-    patience = 50
-    """Silent steps after which nothing is expected any more; fewer once it was in vain."""
-
     def __init__(self, submission: Any) -> None:
         self.selector = selectors.DefaultSelector()
         self.loop = CallbackLoop()
@@ -54,6 +52,7 @@ class Desk:
         self.calls: list[tuple[str, Any]] = []
         self.astray: list[str] = []
         self._in_loop = False
+        self._patience = Patience(submission.Proactor)
         self.proactor = submission.Proactor(self.selector, self.loop.call_soon)
 
     def close(self) -> None:
@@ -114,16 +113,15 @@ class Desk:
 
     def until(self, condition: Callable[[], object]) -> bool:
         """Step until the condition holds; False when nothing moves any more, and it does not."""
-        quiet, steps, end = 0, 0, time.monotonic() + OVERALL
+        steps, end = 0, time.monotonic() + OVERALL
+        self._patience.begin()
         while not condition():
             moved = self.step(SILENCE)
             steps += 1
-            quiet = 0 if moved else quiet + 1
-            if not self.selector.get_map() and not condition():
-                quiet += 10
-            if quiet > self.patience or steps > 20_000 or time.monotonic() > end:
-                Desk.patience = 5
-                return False
+            nothing_can_come = not moved and not self.selector.get_map() and not condition()
+            late = steps > MOST_STEPS or time.monotonic() > end
+            if nothing_can_come or late or self._patience.ends(moved):
+                return self._patience.in_vain()
         return True
 
     def settle(self) -> bool:
