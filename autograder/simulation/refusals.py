@@ -40,6 +40,19 @@ def _refuse_network(patches: Patches, owner: Any, name: str, shown: str) -> None
     original = patches.put(owner, name, refused)
 
 
+def _allow_pairs(patches: Patches) -> None:
+    """Two connected sockets are no network, even where Python has to connect them by TCP."""
+
+    def socketpair(*args: Any, **kwargs: Any) -> Any:
+        world, here.world = here.world, None
+        try:
+            return original(*args, **kwargs)
+        finally:
+            here.world = world
+
+    original = patches.put(socket, "socketpair", socketpair)
+
+
 def _refuse(patches: Patches, owner: Any, name: str, message: str, blocking: str = "") -> None:
     def refused(*args: Any, **kwargs: Any) -> Any:
         world = here.world
@@ -81,6 +94,7 @@ def install(patches: Patches) -> None:
         _refuse_network(patches, socket.socket, name, f"socket.{name}")
     for name in ("getaddrinfo", "gethostbyname"):
         _refuse_network(patches, socket, name, f"socket.{name}")
+    _allow_pairs(patches)
     subprocesses = "A simulated world has no subprocesses."
     _refuse(patches, subprocess.Popen, "__init__", subprocesses, "starting a subprocess")
     _refuse(patches, os, "system", subprocesses, "os.system(...)")
