@@ -182,14 +182,9 @@ async def test_a_stage_has_so_many_workers(world, submission):
     wanted = {"parse": 4, "look up": 6, "the sink": 1}
     for name, workers in wanted.items():
         peak = plant.peaks.get(name, 0)
-        if name == "look up":
-            assert peak <= workers, (
-                f"at most 6 items may be in 'look up' at once; there were {peak}"
-            )
-        else:
-            assert peak == workers, (
-                f"in {name!r} {workers} items should be at work at once, and there were {peak}"
-            )
+        assert peak <= workers, f"{name!r}: {peak} items at once; it has {workers} workers"
+        if name != "look up":  # which is faster than what is in front of it
+            assert peak == workers, f"{name!r}: {peak} items at once, and {workers} should be"
     assert sorted(plant.stored) == list(items), f"of 24 items, {len(plant.stored)} were stored"
     assert world.time() < 10, f"24 items, 4 at a time, 1 s each: {world.time():.1f} s"
 
@@ -201,22 +196,22 @@ async def test_read_ahead_is_bounded(world, submission):
     """With a slow sink, no more items are read than there are places for."""
     plant = Plant(world)
     stages = [submission.Stage(plant.step("parse", lambda: world.latency("parse", 0, 0.1)), 3)]
-    task = start(submission, plant.source(range(400), 0.01), stages, plant.sink(1.0), capacity=5)
+    task = start(submission, plant.source(range(200), 0.01), stages, plant.sink(1.0), capacity=5)
     await asyncio.wait([task], timeout=30)
     assert task.done() or plant.taken, "after 30 s nothing had been read from the source"
     ahead, stored, tasks = plant.read_ahead, len(plant.stored), len(asyncio.all_tasks())
     await ends(task, 0)
     if task.done() and not task.cancelled() and task.exception() is not None:
         raise task.exception()
-    if plant.taken == 400:
+    if plant.taken == 200:
         assert tasks < 100, mistake(
             "task-per-item",
-            f"The sink had stored {stored} items, and all 400 had been read: {tasks} tasks were "
+            f"The sink had stored {stored} items, and all 200 had been read: {tasks} tasks were "
             "waiting, one or more for each item.",
         )
         assert ahead <= 15, mistake(
             "unbounded-queue",
-            f"The sink had stored {stored} items, and all 400 had been read: {ahead} were lying "
+            f"The sink had stored {stored} items, and all 200 had been read: {ahead} were lying "
             "in memory. With 3 workers and capacity 5, 15 may.",
         )
     assert ahead <= 15, (
@@ -261,9 +256,7 @@ async def test_when_a_stage_or_the_source_dies_nobody_waits_for_ever(world, subm
     task = start(submission, source, stages, plant.sink(0.5), capacity=3)
     who = "a stage" if of_stage else "the source"
     ended = await ends(task)
-    assert ended, (
-        f"{who} raised DiskFull at the fifth item, and {LONG:.0f} s later run_pipeline had not ended"
-    )
+    assert ended, f"{who} raised DiskFull at the fifth item, and {LONG:.0f} s later it still runs"
     assert_it_raised(task, who, world.time() - began)
 
 

@@ -1,8 +1,8 @@
 """A task for each item, and correct: a place in the pipeline is taken before the item is read.
 
-What makes a task for every item a mistake is that nothing bounds how many there are. Here there are
-never more than one worker's hands. The places between the steps are not used at all; `capacity` says
-how many may wait, not how many must.
+What makes a task for every item a mistake is that nothing bounds how many there are. Here is never
+more than one for each worker. The places between the steps are not used at all: `capacity` says how
+many may wait, not how many must.
 """
 
 import asyncio

@@ -1,13 +1,13 @@
 """A worker that dies says "the end" to the next step in a `finally`, so that nobody waits for it.
 
-It thinks of those who wait for items, and forgets the one who waits for a place: the step before the
-dead one stands in put(), and the group has been told nothing, as each step keeps its error for later.
+It thinks of those who wait for items, and forgets the one who waits for a place: the step before
+the dead one stands in put(), and the group knows of nothing: each step keeps its error for later.
 
 mistake: producer-stuck-forever
 fails: test_when_the_sink_dies_the_producer_does_not_wait_for_ever,
     test_when_a_stage_or_the_source_dies_nobody_waits_for_ever,
     test_after_a_failure_nothing_is_running, test_cancelled_it_leaves_nothing_running,
-    test_cancelled_at_every_await
+    test_read_ahead_is_bounded
 """
 
 import asyncio
