@@ -127,7 +127,7 @@ def leftover_tasks(world: World) -> list[Problem]:
     """leaked-task and swallowed-cancellation, once the test's own coroutine has ended."""
     loop = world.loop
     loop.drain(_GRACE_STEPS)
-    pending = [task for task in loop.tasks if not task.done() and task is not world.main]
+    pending = [task for task in loop.tasks if _concerns(world, task) and not task.done()]
     if any(task.cancelled_at is not None for task in pending):
         _let_clean_up(world, pending)
     problems = []
@@ -139,6 +139,11 @@ def leftover_tasks(world: World) -> list[Problem]:
         elif loop.now - task.cancelled_at >= _GRACE or world.loop.idle():
             problems.append(_swallowed(world, task))
     return problems
+
+
+def _concerns(world: World, task: SimulatedTask) -> bool:
+    """True for a task that studied code made, other than the test's own."""
+    return task.author is not None and task is not world.main
 
 
 def stubborn_task(world: World) -> Problem | None:
@@ -209,7 +214,7 @@ def lost_exceptions(world: World) -> list[Problem]:
     problems = []
     for task in world.loop.tasks:
         error = lost_exception(task)
-        if error is None or task is world.main or isinstance(error, Crash):
+        if error is None or not _concerns(world, task) or isinstance(error, Crash):
             continue
         file, line = _raised_at(world, error) or task.author or (None, None)
         problems.append(

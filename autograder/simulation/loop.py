@@ -32,6 +32,7 @@ _SPIN_LIMIT = 1000
 _SPIN_COST = 50e-6
 _CANCELLED_TIMERS = 100
 _GARBAGE_STEPS = 20_000
+_FEW_TASKS = 256
 
 
 # The machinery below is asyncio's own but private, so the type checker is told to look away.
@@ -69,6 +70,8 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
         self.strategy = strategy
         self.task_count = 0
         self.tasks: list[SimulatedTask] = []
+        self.makes_other_tasks = False
+        self._most_tasks = _FEW_TASKS
         self._stopping: bool
         self._thread_id: int | None
         self.reports: list[dict[str, Any]] = []
@@ -265,6 +268,7 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
         self._check_closed()
         factory = self.get_task_factory()
         if factory is not None and factory is not getattr(asyncio, "eager_task_factory", None):
+            self.makes_other_tasks = True
             made = factory(self, coro, context=context) if context else factory(self, coro)
             if name is not None:
                 made.set_name(name)
@@ -272,18 +276,21 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
         if factory is not None:
             options.setdefault("eager_start", True)
         task = SimulatedTask(coro, loop=self, name=name, context=context, **options)
-        if task.author is not None:
-            self._remember(task)
+        self.tasks.append(task)
+        if len(self.tasks) > self._most_tasks:
+            self._forget_tasks()
         if self.world.tracing:
             self.world.recorder.spawned(task)
         return task
 
-    def _remember(self, task: SimulatedTask) -> None:
-        tasks = self.tasks
-        tasks.append(task)
-        if len(tasks) % 256 == 0:
-            # A task that ended well is of no further interest to a detector.
-            self.tasks = [t for t in tasks if not t.done() or lost_exception(t) is not None]
+    def _forget_tasks(self) -> None:
+        """A task that ended well, or that a library made, is of no further interest to anyone."""
+        self.tasks = [
+            task
+            for task in self.tasks
+            if not task.done() or (task.author is not None and lost_exception(task) is not None)
+        ]
+        self._most_tasks = 2 * len(self.tasks) + _FEW_TASKS
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.reports.append(context)

@@ -204,8 +204,10 @@ class World:
 
     def all_tasks(self) -> list[asyncio.Task[Any]]:
         """Every task that is not done, oldest first."""
-        tasks = asyncio.all_tasks(self.loop)
-        return sorted(tasks, key=lambda task: getattr(task, "number", 0))
+        tasks: list[asyncio.Task[Any]] = [task for task in self.loop.tasks if not task.done()]
+        if self.loop.makes_other_tasks:
+            tasks += asyncio.all_tasks(self.loop) - set(tasks)
+        return tasks
 
     def too_long(self, kind: type[WorldEnded], name: str, message: str) -> WorldEnded:
         """The error for a world that cannot go on: says who waits for what."""
@@ -286,7 +288,7 @@ class World:
         self.tracing = False
         self.recorder.stop()
         for _ in range(3):
-            left = [task for task in self.all_tasks() if not task.done()]
+            left = self.all_tasks()
             if not left:
                 break
             self.unawaited.excused = True
