@@ -11,11 +11,12 @@ from .events import Event
 from .ownership import Ownership
 from .plan import Plan, Settings, current_settings
 from .problems import Problem
-from .running import Outcome, Program, run_in, run_world
+from .running import Outcome, Program, run_in
 from .session import Session, session
 from .tokens import Token, read_token
 
 _MOST_AWAITS = 2_000
+_ENDLESS_STEPS = 2_000
 
 
 @dataclass(slots=True)
@@ -84,9 +85,12 @@ def _diagnose(
     active: Session, program: Program, plan: Plan, settings: Settings, first: Outcome, tried: int
 ) -> Finding | None:
     """Run a failing world again with its timeline on, as small as it gets."""
-    if first.stuck:
-        # It would be stuck again for as long, and its last line is all there is to know.
+    if first.stuck or active.watch.suspended:
+        # It would be stuck again for as long, and its last line is all there is to know; and who
+        # has been in the debugger does not want to go there again.
         return _finding(first, plan, tried)
+    if first.endless:
+        return _finding(_beginning(active, program, plan, first), plan, tried)
     again = run_in(active, program, plan, first.token, trace=True)
     if not again.failed:
         if first.error is None and all(p.name == "never-awaited" for p in first.problems):
@@ -99,6 +103,14 @@ def _diagnose(
             shown = run_in(active, program, plan, smaller, trace=True)
             again = shown if shown.failed else again
     return _finding(again, plan, tried)
+
+
+def _beginning(active: Session, program: Program, plan: Plan, endless: Outcome) -> Outcome:
+    """A world without an end, with a timeline of how it begins: watching every line of all its
+    steps would take many times as long as running them."""
+    short = replace(plan, steps=min(plan.steps, _ENDLESS_STEPS))
+    shown = run_in(active, program, short, endless.token, trace=True)
+    return replace(endless, events=shown.events, output=shown.output)
 
 
 def _finding(outcome: Outcome, plan: Plan, tried: int, lost: str | None = None) -> Finding:
@@ -155,13 +167,12 @@ def replay(
     """Run the world of a token; None if it passes. ValueError if it is no token."""
     world = read_token(token)
     plan = replace(plan or Plan(), shuffle=world.shuffled)
-    outcome = run_world(
-        program,
-        world.seed,
-        kept=world.kept,
-        interruption=world.interruption,
-        trace=True,
-        plan=plan,
-        settings=settings,
-    )
+    settings = settings or current_settings()
+    use_virtual_clocks(getattr(program, "__globals__", {}))
+    with session(Ownership(settings.learner), wall=plan.wall, debug=settings.debug) as active:
+        outcome = run_in(active, program, plan, world)
+        if outcome.endless:
+            outcome = _beginning(active, program, plan, outcome)
+        elif outcome.failed and not outcome.stuck and not active.watch.suspended:
+            outcome = run_in(active, program, plan, world, trace=True)
     return _finding(outcome, plan, 1) if outcome.failed else None

@@ -16,7 +16,7 @@ from .current import here
 from .events import Event
 from .ownership import BOUNDARY, Ownership
 from .plan import Plan, Settings, current_settings
-from .problems import Problem, Stuck, WorldEnded
+from .problems import Livelock, Problem, Stuck, WorldEnded
 from .session import Session, captured, session
 from .strategies import portfolio
 from .tokens import Token
@@ -41,6 +41,7 @@ class Outcome:
     used: frozenset[int] = frozenset()
     interrupted: bool = False
     stuck: bool = False
+    endless: bool = False
 
     @property
     def failed(self) -> bool:
@@ -129,6 +130,7 @@ def _live(world: World, program: Program, outcome: Outcome, active: Session) -> 
     except (WorldEnded, Stuck) as ended:
         outcome.problems.append(ended.problem)
         outcome.stuck = isinstance(ended, Stuck)
+        outcome.endless = isinstance(ended, Livelock)
     except KeyboardInterrupt as error:
         if active.interrupted:
             raise
