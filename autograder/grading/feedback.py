@@ -15,7 +15,7 @@ from .results import Note, TestResult
 from .submission import Copies
 
 if TYPE_CHECKING:
-    from autograder.simulation import Finding
+    from autograder.simulation import Finding, Problem
 
 _MOST_LINES = 8
 _MOST_FRAMES = 4
@@ -50,7 +50,10 @@ class Judge:
         if finding is not None:
             self._add_world(result, finding)
             error = finding.error or error
-        raised = finding is None or finding.error is not None
+        problem = getattr(error, "problem", None)  # a plain test was stuck
+        if problem is not None:
+            result.notes = [_note_of(problem)]
+        raised = problem is None and (finding is None or finding.error is not None)
         complaint = self._complaint(error, raised)
         if complaint is not None:
             result.status = "unreadable" if complaint.unreadable else "failed"
@@ -69,10 +72,7 @@ class Judge:
         result.world, result.worlds = finding.world, finding.worlds
         result.token, result.advisory = finding.token, finding.shuffled
         result.output = finding.output
-        result.notes = [
-            Note(p.name, p.message, p.file, p.line, list(p.rows), certain=True)
-            for p in finding.problems
-        ]
+        result.notes = [_note_of(problem) for problem in finding.problems]
         if finding.lost:
             result.rows.append(f"Not sure: {finding.lost}.")
         tasks = {event.lane for event in finding.events} - {""}
@@ -206,6 +206,11 @@ class Judge:
     def _row(self, frame: Frame) -> str:
         name = tree.shown(Path(frame.file), Path.cwd(), self.root)
         return f"{name}:{frame.line}   {frame.source}"
+
+
+def _note_of(problem: Problem) -> Note:
+    rows = list(problem.rows)
+    return Note(problem.name, problem.message, problem.file, problem.line, rows, certain=True)
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

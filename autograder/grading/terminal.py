@@ -210,6 +210,8 @@ class ExerciseReporter(TerminalReporter):  # type: ignore[misc]  # final, but ma
 
     def summary_stats(self) -> None:
         """Counts and time, in one line."""
+        if getattr(self._session, "exitstatus", None) == pytest.ExitCode.USAGE_ERROR:
+            return
         if self.notices:
             self._tw.line()
         for notice in self.notices:

@@ -100,6 +100,15 @@ class Course:
 
     root: Path
 
+    def prepare(self) -> None:
+        """Have one exercise, not begun."""
+        self.write("pyproject.toml", SETTINGS)
+        self.write("lessons/03_async_await.md", LESSON)
+        self.write("lessons/mistakes.md", MISTAKES)
+        self.write("exercises/03_async_await/test_double.py", GRADER)
+        self.write("solutions/03_async_await/double.py", SOLUTION)
+        self.answer(STUB)
+
     def write(self, path: str, text: str) -> Path:
         """Write a file, its text without the indentation it has in a test."""
         file = self.root / path
@@ -112,7 +121,11 @@ class Course:
         return self.write("exercises/03_async_await/double.py", text)
 
     def pytest(
-        self, *arguments: str, here: str = ".", env: Mapping[str, str] | None = None, typed: str = ""
+        self,
+        *arguments: str,
+        here: str = ".",
+        env: Mapping[str, str] | None = None,
+        typed: str = "",
     ) -> tuple[int, str]:
         """Type a command in one of the folders; exit status and everything that was printed."""
         environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8", **(env or {})}
@@ -141,10 +154,5 @@ class Course:
 def course(tmp_path: Path) -> Course:
     """A course with one exercise, 03/double, that has not been begun."""
     made = Course(tmp_path)
-    made.write("pyproject.toml", SETTINGS)
-    made.write("lessons/03_async_await.md", LESSON)
-    made.write("lessons/mistakes.md", MISTAKES)
-    made.write("exercises/03_async_await/test_double.py", GRADER)
-    made.write("solutions/03_async_await/double.py", SOLUTION)
-    made.answer(STUB)
+    made.prepare()
     return made

@@ -213,8 +213,8 @@ def test_a_world_that_changes_nothing_after_one_that_did_is_left_alone(make: Mak
 
 
 def test_what_a_library_holds_is_not_looked_at(make: Make) -> None:
-    submission = make("from os.path import join\nfrom os import environ\nfrom urllib.parse import *")
-    assert worlds(submission, nothing) in (2, 6)
+    submission = make("from os.path import join\nfrom urllib.parse import *\nimport json")
+    assert worlds(submission, nothing) == 2
 
 
 def test_an_object_that_cannot_be_looked_at_is_harmless(make: Make) -> None:
