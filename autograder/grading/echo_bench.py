@@ -7,17 +7,29 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from . import mistake
 from .patience import SILENCE, Patience
-from .watched_socket import Spinning, WatchedListener, WouldBlock
+from .watched_socket import Spinning, WatchedListener, WatchedSelector, WouldBlock
 
 OVERALL = 30.0
 """Seconds after which any wait is given up."""
 MOST_IN_VAIN = 100
 """Steps in a row in which a socket was ready and nothing came of it."""
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """Name the mistake if the code in the block waits, or tries again without waiting."""
+    try:
+        yield
+    except WouldBlock as error:
+        raise AssertionError(mistake("blocking-call", f"In the server, {error}.")) from None
+    except Spinning as error:
+        raise AssertionError(mistake("busy-poll", f"In the server, {error}.")) from None
 
 
 class Client:
@@ -95,13 +107,14 @@ class Bench:
     ) -> None:  # fmt: skip
         self.buffer = buffer
         self.limit = limit
-        self.selector = selectors.DefaultSelector()
+        self.selector = WatchedSelector()
         self.listener = WatchedListener(most, buffer)
         self.clients: list[Client] = []
         self._in_vain = 0
         self._patience = Patience(submission.EchoServer)
         try:
-            self.server = submission.EchoServer(self.selector, self.listener, limit=limit)
+            with named():
+                self.server = submission.EchoServer(self.selector, self.listener, limit=limit)
         except BaseException:
             self.close()
             raise
@@ -136,14 +149,10 @@ class Bench:
         """Let clients and server do what they can; False when there was nothing to do at all."""
         before = self._moved()
         pumped = sum(client.pump() for client in self.clients) > 0
-        pairs = self.selector.select(0 if pumped else timeout)
-        try:
+        pairs = self.selector.wait(0 if pumped else timeout)
+        with named():
             for key, events in pairs:
                 key.data(events)
-        except WouldBlock as error:
-            raise AssertionError(mistake("blocking-call", f"In the server, {error}.")) from None
-        except Spinning as error:
-            raise AssertionError(mistake("busy-poll", f"In the server, {error}.")) from None
         nothing_came_of_it = pairs and not pumped and self._moved() == before
         self._in_vain = self._in_vain + 1 if nothing_came_of_it else 0
         return pumped or bool(pairs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import selectors
 import socket
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from typing import Any
 
 from .callback_loop import CallbackLoop
 from .patience import SILENCE, Patience
-from .watched_socket import WatchedSocket, WouldBlock
+from .watched_socket import Spinning, WatchedSelector, WatchedSocket, WouldBlock
 
 OVERALL = 30.0
 MOST_IN_VAIN = 100
@@ -46,7 +45,7 @@ class Desk:
     """A proactor on a selector, its loop of callbacks, and the sockets that it works on."""
 
     def __init__(self, submission: Any) -> None:
-        self.selector = selectors.DefaultSelector()
+        self.selector = WatchedSelector()
         self.loop = CallbackLoop()
         self.sockets: list[socket.socket] = []
         self.calls: list[tuple[str, Any]] = []
@@ -93,11 +92,11 @@ class Desk:
 
     def step(self, timeout: float = 0.0) -> bool:
         """Call what select reports, then the loop's callbacks; whether there was anything."""
-        pairs = self.selector.select(timeout) if self.selector.get_map() else []
+        pairs = self.selector.wait(timeout) if self.selector.get_map() else []
         for key, events in pairs:
             try:
                 key.data(events)
-            except WouldBlock as error:
+            except (WouldBlock, Spinning) as error:
                 raise AssertionError(str(error)) from None
             except OSError as error:
                 raise AssertionError(

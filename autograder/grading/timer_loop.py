@@ -56,7 +56,7 @@ class TimerLoop:
         heapq.heappush(self._calls, (max(when, self._now), next(self._numbers), handle))
         return handle
 
-    def run(self, most: int = 100_000) -> None:
+    def run(self, most: int = 20_000) -> None:
         """Run until nothing is left; AssertionError after ``most`` calls."""
         for _ in range(most):
             if not self._calls:
@@ -69,4 +69,7 @@ class TimerLoop:
                 handle.callback(*handle.args)
             except Exception as error:
                 self.errors.append(error)
-        raise AssertionError(f"after {most:,} calls there was still something to do")
+        raise AssertionError(
+            f"after {most:,} calls, at {self._now:g} s, there was still something to do: "
+            "somebody asks for a call again and again"
+        )
