@@ -27,9 +27,9 @@ Rules
      cleaned up, `call` raises TimeoutError. If no time is left, the service is not called at all:
      TimeoutError.
   5. What a service returns or raises comes out of `call` as it is, and of the block as well.
-  6. A cancellation from outside stays a cancellation, whenever it comes: the task ends with
-     CancelledError, and never with TimeoutError, even if the time runs out at the same moment, or
-     while things are being cleaned up.
+  6. A cancellation from outside stays a cancellation, whenever it comes: services clean up, and
+     then the task ends with CancelledError, and never with TimeoutError, even if the time runs out
+     at the same moment, or while things are being cleaned up.
   7. When a block or a call is over, it leaves nothing behind: no timer that strikes later, and no
      trace of its cancelling that an asyncio.timeout around it could stumble over.
 
