@@ -60,13 +60,13 @@ class Judge:
             result.message, result.rows = complaint.says, list(complaint.rows)
             result.file, result.line = complaint.file, complaint.line
             result.cause, result.complaint = complaint.cause, True
-            result.timeline = ""
-        elif self._is_not_begun(error):
+        elif self._is_not_begun(error, finding):
             result.status = "not-begun"
-            result.timeline = ""
         else:
             result.status = "failed"
             self._tell(result, error if raised else None)
+            if finding is not None:
+                result.timeline = self._timeline(finding)
 
     def _add_world(self, result: TestResult, finding: Finding) -> None:
         result.world, result.worlds = finding.world, finding.worlds
@@ -75,12 +75,16 @@ class Judge:
         result.notes = [_note_of(problem) for problem in finding.problems]
         if finding.lost:
             result.rows.append(f"Not sure: {finding.lost}.")
-        tasks = {event.lane for event in finding.events} - {""}
-        if finding.time > 0 or len(tasks) > 1:
-            from autograder.simulation import Timeline
 
-            timeline = Timeline(finding.events)
-            result.timeline = timeline.text(self.width - 5, _TIMELINE_ROWS, encoding=self.encoding)
+    def _timeline(self, finding: Finding) -> str:
+        """What happened in a world, if more than one thing did."""
+        tasks = {event.lane for event in finding.events} - {""}
+        if finding.time == 0 and len(tasks) < 2:
+            return ""
+        from autograder.simulation import Timeline
+
+        timeline = Timeline(finding.events)
+        return timeline.text(self.width - 5, _TIMELINE_ROWS, encoding=self.encoding)
 
     def _complaint(self, error: BaseException, raised: bool) -> Complaint | None:
         """What is wrong with the file itself, if that is what the error comes from."""
@@ -132,22 +136,32 @@ class Judge:
     def _functions(
         self, path: Path
     ) -> tuple[dict[str, promise.Function], dict[str, promise.Function]]:
-        inside = promise.where(self.copies.exercise, path, self.copies.path)
-        return promise.functions(path), promise.promised(self.root, inside)
+        return promise.functions(path), promise.promised(self.root, self._inside(path))
 
-    def _is_not_begun(self, error: BaseException) -> bool:
-        for leaf in leaves(error):
-            if isinstance(leaf, NotImplementedError):
-                places = frames(leaf)
-                if places and self.copies.is_learner(places[-1].file):
-                    return True
-        return self.is_untouched()
+    def _inside(self, path: Path) -> str:
+        return promise.where(self.copies.exercise, path, self.copies.path)
+
+    def _is_not_begun(self, error: BaseException, finding: Finding | None) -> bool:
+        """True if the test came to a `raise NotImplementedError` of the learner's."""
+        is_learner = self.copies.is_learner
+        for leaf in chain(error):
+            places = frames(leaf) if isinstance(leaf, NotImplementedError) else []
+            if places and is_learner(places[-1].file):
+                return True
+        reached = (
+            event.kind == "line"
+            and event.text.startswith("raise NotImplementedError")
+            and is_learner(event.file or "")
+            for event in (finding.events if finding else ())
+        )
+        return any(reached) or self.is_untouched()
 
     def is_untouched(self) -> bool:
         """True if every file of the submission is still a stub."""
-        shapes = [self._functions(path) for path in self.copies.files().values()]
-        found = [shape for shape in shapes if shape[0]]
-        return bool(found) and all(promise.is_untouched(*shape) for shape in found)
+        files = [path for path in self.copies.files().values() if promise.functions(path)]
+        return bool(files) and all(
+            promise.is_untouched(self.root, self._inside(path), path) for path in files
+        )
 
     def _tell(self, result: TestResult, error: BaseException | None) -> None:
         place: Frame | None = None
@@ -220,6 +234,20 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
             yield from leaves(inner)
     else:
         yield error
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, those in its group, and those that it came of."""
+    todo, seen = [error], set()
+    while todo:
+        one = todo.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, BaseExceptionGroup):
+            todo += one.exceptions
+        todo += [one.__cause__, one.__context__]
+        yield one
 
 
 def _raised_by(error: BaseException, is_learner: object) -> bool:

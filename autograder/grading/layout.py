@@ -118,6 +118,9 @@ class Page:
             yield ()
             more = len(roots) - len(told)
             yield ((f"{more} more fail otherwise: mend these first, or see all with -v", "dim"),)
+        module, _, name = result.exercise.partition("/")
+        if told and (self.root / "exercises" / module / "hints" / f"{name}.md").is_file():
+            yield (("  Stuck? ", "dim"), (f"course hint {_short(result.exercise)}", ""))
 
     def complaint(self, subject: str, test: TestResult) -> Iterator[Line]:
         """A file that nothing can be said about but why it cannot be graded."""

@@ -38,6 +38,7 @@ def resolve(argument: str, here: Path, root: Path) -> list[str]:
             except UnknownPath as error:
                 unknown = unknown or error
             else:
+                found = _with_test(found, test)
                 return [f"{path}{separator}{test}" for path in found]
     if unknown is not None:
         raise unknown
@@ -76,11 +77,24 @@ def _graders(parts: tuple[str, ...], typed: str, root: Path) -> list[Path]:
             return graders
         # A file in an exercise's folder: one grader, or a stub, which all of them grade.
         return [path for path in graders if path.name == parts[-1]] or graders
+    grader = module / f"test_{name}.py"
+    if len(parts) == 2 and grader.is_file():
+        return [grader]
     names = [exercise.name for exercise in known]
     raise UnknownPath(
         f"{module.name} has no exercise {name!r}.{_did_you_mean(name, names)} "
         f"It has: {', '.join(names) or 'none yet'}."
     )
+
+
+def _with_test(graders: list[Path], test: str) -> list[Path]:
+    """Of several graders, the one that a test is in."""
+    name = re.escape(test.partition("[")[0].rpartition("::")[2])
+    if len(graders) == 1 or not name:
+        return graders
+    defined = re.compile(rf"^\s*(?:async )?def {name}\(", re.MULTILINE)
+    holding = [path for path in graders if defined.search(path.read_text("utf-8", "replace"))]
+    return holding or graders
 
 
 def _module(typed: str, argument: str, root: Path) -> Path:

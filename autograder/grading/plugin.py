@@ -5,6 +5,7 @@ Kept thin, because every run of pytest imports it; the work is done in `run`.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--live", action="store_true", help="also run the tests marked live")
     group.addoption("--replay", metavar="TOKEN", help="run one test in the world of this token")
     group.addoption("--worlds", type=int, metavar="N", help="run every test in N worlds")
-    group.addoption("--results", metavar="FILE", help="write the results as JSON to this file")
-    group.addoption("--variants", metavar="FILE", help="grade the submissions that this file lists")
+    # For programs that call pytest: where to write results, which submissions to grade.
+    group.addoption("--results", metavar="FILE", help=argparse.SUPPRESS)
+    group.addoption("--variants", metavar="FILE", help=argparse.SUPPRESS)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -125,7 +127,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_exception_interact(
     node: pytest.Item | pytest.Collector, call: pytest.CallInfo[None], report: Any
 ) -> None:
-    """A debugger opens where the learner's code failed, not where the grader says so."""
-    finding = getattr(call.excinfo and call.excinfo.value, "finding", None)
-    if finding is not None and finding.error is not None:
+    """A debugger opens where the learner's code failed; an editor says what the terminal says."""
+    if call.excinfo is None or not hasattr(report, "graded"):
+        return
+    finding = getattr(call.excinfo.value, "finding", None)
+    if finding is not None and finding.error is not None and node.config.getoption("usepdb"):
         call.excinfo = pytest.ExceptionInfo.from_exception(finding.error)
+    else:
+        # Editors show this exception: let it be the words that the learner reads.
+        told = AssertionError(str(report.longrepr)).with_traceback(call.excinfo.tb)
+        call.excinfo = pytest.ExceptionInfo.from_exception(told)

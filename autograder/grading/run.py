@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from . import mistakes, tree
+from .collector import Calm, Collector
 from .complaints import BadSubmission
+from .endings import no_early_end
 from .layout import Page, plain
-from .results import TestResult, by_exercise, from_dict, to_dict, write
+from .results import TestResult, to_dict
 from .submission import Copies, Submission
 
 _COPIES = pytest.StashKey[Copies]()
@@ -76,7 +78,7 @@ class Run:
         if worker is not None:
             self.page.width, self.page.encoding = worker
         if not hasattr(config, "workerinput"):
-            config.pluginmanager.register(_Collector(self), "autograder-results")
+            config.pluginmanager.register(Collector(self), "autograder-results")
 
     # -- options --------------------------------------------------------------------------------
 
@@ -221,7 +223,7 @@ class Run:
         with (
             use_settings(settings),
             breakpoints_in_view(),
-            _no_early_end(copies),
+            no_early_end(copies),
             self._limit(item, copies),
         ):
             yield
@@ -307,7 +309,7 @@ class Run:
             result.output = _bounded(report.capstdout)
         if self.config.getoption("fulltrace", default=False):
             result.trace = str(report.longrepr)
-        report.longrepr = _Calm(self._told(result))
+        report.longrepr = Calm(self._told(result))
 
     def _told(self, result: TestResult) -> str:
         """What an editor shows for a failing test, and what stands in a JUnit file."""
@@ -317,97 +319,6 @@ class Run:
             subject = f"{result.title} · {Path(result.file or result.path).name}"
             return plain(self.page.complaint(subject, result))
         return plain(self.page.failure(result))
-
-
-class _Collector:
-    """Hears of every report, also those of pytest-xdist's workers, and keeps the results."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._deselected = 0
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        graded = getattr(report, "graded", None)
-        if graded is not None:
-            self._run.tests[report.nodeid] = from_dict(graded)
-        elif report.failed and report.nodeid not in self._run.tests:
-            self._worker_died(report)
-
-    def _worker_died(self, report: Any) -> None:
-        """Without a word from the test itself: the process it ran in has ended."""
-        path = self._run.config.rootpath / report.nodeid.partition("::")[0]
-        exercise = tree.exercise_of(path, self._run.root)
-        if exercise is None:
-            return
-        self._run.tests[report.nodeid] = TestResult(
-            exercise=exercise.key,
-            test=report.nodeid.rpartition("::")[2],
-            nodeid=report.nodeid,
-            title=tree.title_of(self._run.root, exercise.module),
-            grader=tree.shown(path, self._run.root),
-            requirement=report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " "),
-            status="failed",
-            message="The process that ran this test ended in the middle of it.",
-            path=str(self._run.copies_for(exercise).path),
-        )
-
-    def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        self._deselected += sum(item.get_closest_marker("live") is not None for item in items)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        run, config = self._run, self._run.config
-        if run.reporter is not None:
-            run.reporter.notices += self._notices()
-        file = config.getoption("results")
-        if file is not None:
-            write(run.here / file, run.tests.values())
-
-    def _notices(self) -> Iterator[str]:
-        config = self._run.config
-        if self._deselected and not config.getoption("live"):
-            tests = "1 live test" if self._deselected == 1 else f"{self._deselected} live tests"
-            yield f"{tests} left out: --live runs them on real servers."
-        token = config.getoption("replay")
-        statuses = {test.status for test in self._run.tests.values()}
-        if token is not None and statuses == {"passed"}:
-            yield f"In the world {token} it holds now."
-
-
-class _Calm:
-    """What pytest shows of a failure, wherever it shows it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __str__(self) -> str:
-        return self.text
-
-    def toterminal(self, tw: Any) -> None:
-        for line in self.text.splitlines():
-            tw.line(line)
-
-
-@contextmanager
-def _no_early_end(copies: Copies) -> Iterator[None]:
-    """A learner's code may neither end the run nor decide that a test is skipped."""
-    from .frames import is_raised_by_code, learner_frames
-
-    try:
-        yield
-    except (SystemExit, KeyboardInterrupt, pytest.exit.Exception, pytest.xfail.Exception) as error:
-        real = isinstance(error, KeyboardInterrupt) and not is_raised_by_code(error)
-        if real or not learner_frames(error, copies.is_learner):
-            raise
-        raise _Ended(error) from error
-
-
-class _Ended(AssertionError):
-    """Stands for an exception that would have ended the whole run."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(f"the program was ended by {type(error).__name__}")
 
 
 def _plan_of(item: pytest.Item) -> Any:
@@ -442,6 +353,3 @@ def _bounded(text: str) -> str:
     if len(text) <= _MOST_OUTPUT:
         return text
     return f"{text[:_MOST_OUTPUT]}\n… and {len(text) - _MOST_OUTPUT:,} characters more"
-
-
-__all__ = ["Run", "begin", "by_exercise"]

@@ -17,6 +17,9 @@ DOUBLE = "async def double(service, number):\n"
 
 ANSWERS = {
     "right": SOLUTION,
+    "swallows": f"{DOUBLE}    try:\n        return await half(number)\n"
+    "    except NotImplementedError:\n        return 0.5\n\n"
+    "async def half(number):\n    raise NotImplementedError\n",
     "stub": STUB,
     "comments": STUB.replace("raise", "# I will do this tomorrow\n    raise"),
     "half": f"{DOUBLE}    if number:\n        return 2 * await service(number)\n"
@@ -179,6 +182,10 @@ def test_a_loop_without_an_end_is_cut(graded: Graded) -> None:
 
 def test_working_helpers_make_a_beginning_but_only_what_is_asked_for_counts(graded: Graded) -> None:
     assert {test.status for test in graded("helper").tests} == {"not-begun"}
+
+
+def test_a_stub_with_a_part_that_is_given_is_not_begun(graded: Graded) -> None:
+    assert graded("swallows").status == "not-begun"
 
 
 def test_results_survive_being_written(graded: Graded) -> None:

@@ -69,6 +69,17 @@ def test_an_argument_means(root: Path, here: str, typed: str, meant: str) -> Non
 def test_an_exercise_means_all_its_graders(root: Path) -> None:
     found = resolve("exercises/03/scraper", root, root)
     assert [Path(path).name for path in found] == ["test_scraper.py", "test_scraper_prices.py"]
+    (more,) = resolve("exercises/03/scraper_prices", root, root)
+    assert Path(more).name == "test_scraper_prices.py"
+
+
+def test_a_test_is_looked_for_in_all_graders_of_its_exercise(root: Path) -> None:
+    module = root / "exercises" / "03_async_await"
+    (module / "test_scraper.py").write_text("async def test_one():\n    pass\n")
+    (module / "test_scraper_prices.py").write_text("def test_two(x):\n    pass\n")
+    for test, name in (("test_one", "scraper"), ("test_two[1]", "scraper_prices")):
+        found = resolve(f"exercises/03/scraper::{test}", root, root)
+        assert found == [f"{module / f'test_{name}.py'}::{test}"]
 
 
 def test_a_stub_in_a_folder_means_all_graders_of_the_folder(root: Path) -> None:
