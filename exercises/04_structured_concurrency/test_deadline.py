@@ -48,6 +48,17 @@ def near(seconds, expected):
     return seconds is not None and abs(seconds - expected) < 0.001
 
 
+def deadline_of(submission, seconds):
+    """A deadline, if it is something that `async with` can use."""
+    block = submission.deadline(seconds)
+    kind = type(block).__name__
+    assert hasattr(block, "__aenter__"), (
+        f"deadline() gives something of type {kind}, which is nothing for `async with`; is "
+        "@contextlib.asynccontextmanager missing?"
+    )
+    return block
+
+
 async def outcome_of(block, within=600):
     """Run a block in a task of its own: "cancelled", what it raised, or what it returned."""
     task = asyncio.create_task(block)
@@ -55,6 +66,8 @@ async def outcome_of(block, within=600):
     assert task.done(), f"it is still at work after {within} s"
     if task.cancelled():
         return "cancelled"
+    if isinstance(task.exception(), AssertionError):
+        raise task.exception()
     return task.exception() or task.result()
 
 
@@ -65,7 +78,7 @@ async def test_when_the_time_is_up_the_block_raises(world, submission):
     slow = Service(world, 3600.0, tidy=world.latency("tidy", 0.2, 2.0))
 
     async def page():
-        async with submission.deadline(2.0):
+        async with deadline_of(submission, 2.0):
             await slow(None)
 
     outcome = await outcome_of(page(), within=7200)
@@ -83,7 +96,7 @@ async def test_a_block_in_time_leaves_no_timer(world, submission):
     """A block and a call that are over in time have no effect later."""
 
     async def page():
-        async with submission.deadline(2.0):
+        async with deadline_of(submission, 2.0):
             await submission.call(Service(world, world.latency("takes", 0.1, 0.9)), at_most=1.0)
         assert submission.time_left() is None, (
             f"after the block time_left() is {submission.time_left()!r}; there is no deadline"
@@ -111,12 +124,12 @@ async def test_the_earliest_deadline_counts(world, submission):
     seen = []
 
     async def below(seconds):
-        async with submission.deadline(seconds):
+        async with deadline_of(submission, seconds):
             seen.append(submission.time_left())
             await asyncio.sleep(3600)
 
     async def page(outer, inner):
-        async with submission.deadline(outer):
+        async with deadline_of(submission, outer):
             await below(inner)
 
     for outer, inner, earliest in ((2.0, 10.0, 2.0), (10.0, 2.0, 2.0), (4.0, 5.0, 4.0)):
@@ -146,7 +159,7 @@ async def test_time_left_runs_down(world, submission):
         await asyncio.sleep(pause)
         return submission.time_left()
 
-    async with submission.deadline(10.0):
+    async with deadline_of(submission, 10.0):
         left = submission.time_left()
         assert left is not None, "in a block, time_left() is None"
         assert near(left, 10.0), f"at the beginning of 10 s, time_left() is {left!r}"
@@ -156,7 +169,7 @@ async def test_time_left_runs_down(world, submission):
             assert near(left, 10.0 - pause), (
                 f"{pause:.2f} s after the beginning of 10 s, time_left() is {left!r}"
             )
-        async with submission.deadline(1.0):
+        async with deadline_of(submission, 1.0):
             pass
         left = submission.time_left()
         assert left is not None, "after an inner block, time_left() is None"
@@ -175,7 +188,7 @@ async def test_each_visitor_has_a_deadline_of_their_own(world, submission):
 
     async def visit(name, seconds):
         await world.pause(f"{name} comes", 0.1, 0.4)
-        async with submission.deadline(seconds):
+        async with deadline_of(submission, seconds):
             began = world.time()
             await asyncio.sleep(0.5 - began)
             left = submission.time_left()
@@ -206,7 +219,7 @@ async def test_a_call_is_told_what_is_left(world, submission):
     hops = [Service(world, 0.8) for _ in range(3)]
 
     async def page():
-        async with submission.deadline(2.0):
+        async with deadline_of(submission, 2.0):
             for hop in hops:
                 await submission.call(hop, at_most=1.0)
 
@@ -228,7 +241,7 @@ async def test_a_call_is_told_what_is_left(world, submission):
     assert plain.told[1] is None, (
         f"without a deadline and at_most, a call was told {plain.told[1]!r} instead of None"
     )
-    async with submission.deadline(3.0):
+    async with deadline_of(submission, 3.0):
         await submission.call(plain)
     assert near(plain.told[-1], 3.0), f"with 3 s left and no at_most, told {plain.told[-1]!r}"
 
@@ -245,7 +258,7 @@ async def test_all_hops_share_one_budget(world, submission):
             await submission.call(tax, at_most=1.0)
 
     async def page():
-        async with submission.deadline(2.0):
+        async with deadline_of(submission, 2.0):
             await submission.call(Service(world, world.latency("login", 0.2, 0.9)), at_most=1.0)
             for _ in range(4):
                 with contextlib.suppress(ServiceDown):
@@ -269,7 +282,7 @@ async def test_a_slow_service_is_given_up(world, submission):
     quick = Service(world, 0.2, answer="from the cache")
 
     async def page():
-        async with submission.deadline(3.0):
+        async with deadline_of(submission, 3.0):
             try:
                 return await submission.call(slow, at_most=1.0)
             except TimeoutError:
@@ -277,8 +290,6 @@ async def test_a_slow_service_is_given_up(world, submission):
                 return await submission.call(quick)
 
     outcome = await outcome_of(page())
-    if isinstance(outcome, AssertionError):
-        raise outcome
     assert quick.told, f"a call had at_most=1.0, took longer, and did not raise: {outcome!r}"
     assert near(quick.told[0], 3.0 - slow.ended[0]), (
         f"{3.0 - slow.ended[0]:.2f} s were left, and the next call was told {quick.told[0]!r}"
@@ -294,7 +305,7 @@ async def test_without_time_nobody_is_asked(world, submission):
     said = []
 
     async def page():
-        async with submission.deadline(1.0):
+        async with deadline_of(submission, 1.0):
             try:
                 await asyncio.sleep(3600)
             finally:
@@ -320,12 +331,12 @@ async def test_what_a_service_raises_comes_through(world, submission):
     for error in (ServiceDown("stock"), TimeoutError("the database was busy")):
 
         async def page(error=error):
-            async with submission.deadline(5.0), submission.deadline(9.0):
+            async with deadline_of(submission, 5.0), deadline_of(submission, 9.0):
                 await submission.call(Service(world, 0.5, error=error), at_most=1.0)
 
         outcome = await outcome_of(page())
         assert outcome is error, f"the service raised {error!r}, and {outcome!r} came out"
-    async with submission.deadline(5.0):
+    async with deadline_of(submission, 5.0):
         answer = await submission.call(Service(world, 0.5, answer=None))
     assert answer is None, f"the service answered None, and {answer!r} came out"
 
@@ -339,13 +350,13 @@ async def test_a_cancellation_stays_a_cancellation(world, submission):
     way = world.choose(3, "way")
 
     async def page():
-        async with submission.deadline(5.0):
+        async with deadline_of(submission, 5.0):
             if way == 0:
                 await slow(None)
             elif way == 1:
                 await submission.call(slow)
             else:
-                async with submission.deadline(4.0):
+                async with deadline_of(submission, 4.0):
                     await submission.call(slow, at_most=5.0)
 
     task = asyncio.create_task(page())
@@ -376,7 +387,7 @@ async def test_cancelled_at_any_moment_it_cleans_up(world, submission):
     price = Service(world, 3600.0, tidy=0.1)
 
     async def page():
-        async with submission.deadline(3.0):
+        async with deadline_of(submission, 3.0):
             await submission.call(stock, at_most=1.0)
             try:
                 await submission.call(price, at_most=1.0)
@@ -409,7 +420,7 @@ async def test_it_leaves_no_cancellation_behind(world, submission):
                     if through_call:
                         await submission.call(slow, at_most=1.0)
                     else:
-                        async with submission.deadline(1.0):
+                        async with deadline_of(submission, 1.0):
                             await slow(None)
                 await asyncio.sleep(3600)
         except TimeoutError:

@@ -44,6 +44,7 @@ class Desk:
         self.cleaning = 0
         self.cleaned = 0
         self.running_at_clean_up = set()
+        self.task = None
 
     # -- handed to the service ----------------------------------------------------------------
 
@@ -89,17 +90,41 @@ class Desk:
         )
 
     def start(self, submission, grace=10.0):
-        return asyncio.create_task(self.serve(submission, grace))
+        self.task = asyncio.create_task(self.serve(submission, grace))
+        return self.task
+
+    def assert_running(self):
+        """Nobody has told serve to stop; if it has raised, that is what there is to say."""
+        if not self.task.done():
+            return
+        assert not self.task.cancelled(), "serve was cancelled, and nobody had cancelled it"
+        error = self.task.exception()
+        if error is not None and not any(isinstance(e, RequestFailed) for e in leaves(error)):
+            raise error
+        how = "with a handler's exception" if error else "and nobody had told it to"
+        raise AssertionError(f"serve has ended, {how}")
 
     def add(self, *requests):
         for request in requests:
             self.waiting.put_nowait(request)
 
+    def sigterm_if_possible(self):
+        if signal.SIGTERM in self.handlers:
+            self.handlers[signal.SIGTERM]()
+
     def sigterm(self):
         if self.signalled is None:
+            self.assert_running()
             self.signalled = self.world.time()
         assert signal.SIGTERM in self.handlers, "serve has not called on_signal(signal.SIGTERM, …)"
         self.handlers[signal.SIGTERM]()
+
+
+def leaves(error):
+    """The exceptions in a group of groups; one that is no group alone."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+    return [error]
 
 
 async def end_of(task, within):
@@ -137,10 +162,10 @@ async def test_requests_are_handled_at_the_same_time(world, submission):
     await asyncio.sleep(5)
     desk.add(Request("late", takes=1.0))
     await asyncio.sleep(5)
+    desk.assert_running()
     assert desk.done == ["quick", "late"], (
         f"after 10 s the requests of 3 s and less should be done; done are {desk.done}"
     )
-    assert not task.done(), "serve has ended, and nobody had told it to"
     desk.sigterm()
     await end_of(task, within=120)
 
@@ -153,7 +178,7 @@ async def test_a_handler_that_raises_stops_nothing(world, submission):
     task = desk.start(submission)
     desk.add(Request("bad", takes=1.0, fails=True), Request("good", takes=4.0))
     await asyncio.sleep(2)
-    assert not task.done(), f"a handler raised, and serve ended: {task}"
+    desk.assert_running()
     desk.add(Request("next", takes=1.0))
     await asyncio.sleep(4)
     assert desk.done == ["next", "good"], f"a handler raised, and of the others, done: {desk.done}"
@@ -310,7 +335,7 @@ async def test_cancelled_at_any_moment_it_cleans_up(world, submission):
     loop = asyncio.get_running_loop()
     desk.add(Request("endless", takes=36_000.0, tidy=0.5))
     loop.call_later(0.5, desk.add, Request("short", takes=2.0))
-    loop.call_later(1.0, lambda: desk.handlers and desk.sigterm())
+    loop.call_later(1.0, desk.sigterm_if_possible)
     loop.call_later(1.5, desk.add, Request("late", takes=1.0))
     outcome = await world.interrupted(desk.serve(submission, grace=4.0))
     if outcome.fired:
@@ -333,6 +358,7 @@ async def test_a_cancellation_goes_on_to_the_caller(world, submission):
     task = desk.start(submission, grace=100.0)
     desk.add(Request("endless", takes=36_000.0, tidy=2.0))
     await asyncio.sleep(1)
+    desk.assert_running()
     if world.chance(0.5, "signalled"):
         desk.sigterm()
         await asyncio.sleep(1)
@@ -365,6 +391,7 @@ async def test_if_receive_fails_it_stops_in_order(world, submission):
     task = desk.start(submission, grace=10.0)
     desk.add(Request("short", takes=world.latency("short", 2.0, 8.0)))
     await asyncio.sleep(1)
+    desk.assert_running()
     error = ConnectionError("the queue is gone")
     desk.add(error)
     await asyncio.wait([task], timeout=60)
@@ -375,7 +402,10 @@ async def test_if_receive_fails_it_stops_in_order(world, submission):
         "drops-in-flight", "receive raised, and a request in flight was not finished."
     )
     assert_cleaned_up(desk, "could not receive any more")
-    assert task.exception() is error, f"receive raised {error!r}, and serve ended as {task}"
+    assert not task.cancelled(), f"receive raised {error!r}, and serve ended as cancelled"
+    assert task.exception() is error, (
+        f"receive raised {error!r}, and serve raised {task.exception()!r}"
+    )
 
 
 PROGRAM = """

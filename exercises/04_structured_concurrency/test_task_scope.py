@@ -66,11 +66,27 @@ class Ending:
         return f"raised {self.error!r}" if self.error else f"returned {self.result!r}"
 
 
+def scope_of(submission, seconds=None):
+    """A scope, if it is something that `async with` can use."""
+    scope = submission.task_scope(seconds=seconds)
+    kind = type(scope).__name__
+    assert hasattr(scope, "__aenter__"), (
+        f"task_scope() gives something of type {kind}, which is nothing for `async with`; is "
+        "@contextlib.asynccontextmanager missing?"
+    )
+    return scope
+
+
 async def ending_of(block, within):
-    """Run a block in a task of its own; it has to end in `within` seconds."""
+    """Run a block in a task of its own; None if it has not ended in `within` seconds."""
     task = asyncio.create_task(block)
     await asyncio.wait([task], timeout=within)
-    return Ending(task) if task.done() else None
+    if not task.done():
+        return None
+    ending = Ending(task)
+    if isinstance(ending.error, AssertionError):
+        raise ending.error
+    return ending
 
 
 def names_in(group):
@@ -94,7 +110,7 @@ def assert_group(ending, expected):
 async def test_the_block_waits_for_its_jobs(world, submission):
     """Jobs run beside the block and each other, and have ended when the block is left."""
     jobs = Jobs(world)
-    async with submission.task_scope(3600) as scope:
+    async with scope_of(submission, 3600) as scope:
         slow = scope.start(jobs.job("slow", after=world.latency("slow", 1.0, 3.0)))
         fast = scope.start(jobs.job("fast", after=world.latency("fast", 0.5, 3.0)))
         assert isinstance(slow, asyncio.Task), f"start() returned {slow!r}, which is no Task"
@@ -113,7 +129,7 @@ async def test_the_block_waits_for_its_jobs(world, submission):
 async def test_a_job_started_late_is_waited_for(world, submission):
     """A job that another job starts, when the block has long ended, is waited for as well."""
     jobs = Jobs(world)
-    async with submission.task_scope(3600) as scope:
+    async with scope_of(submission, 3600) as scope:
 
         def start_third():
             scope.start(jobs.job("third", after=world.latency("third", 5.0, 9.0)))
@@ -139,7 +155,7 @@ async def test_one_failure_ends_the_others(world, submission):
     jobs = Jobs(world)
 
     async def block():
-        async with submission.task_scope() as scope:
+        async with scope_of(submission) as scope:
             scope.start(jobs.job("stock", after=3600.0, tidy=world.latency("stock", 0.5, 3.0)))
             scope.start(jobs.job("prices", after=world.latency("prices", 0.5, 2.0),
                                  error=SourceDown("prices")))  # fmt: skip
@@ -163,7 +179,7 @@ async def test_a_failing_job_ends_the_block(world, submission):
     finished = []
 
     async def block():
-        async with submission.task_scope() as scope:
+        async with scope_of(submission) as scope:
             scope.start(jobs.job("prices", after=1.0, error=SourceDown("prices")))
             scope.start(jobs.job("stock", after=7200.0, tidy=0.5))
             try:
@@ -188,7 +204,7 @@ async def test_a_failing_block_ends_the_jobs(world, submission):
     jobs = Jobs(world)
 
     async def block():
-        async with submission.task_scope(3600) as scope:
+        async with scope_of(submission, 3600) as scope:
             scope.start(jobs.job("stock", after=3000.0, tidy=world.latency("stock", 0.5, 3.0)))
             await asyncio.sleep(1)
             raise SourceDown("the block")
@@ -208,7 +224,7 @@ async def test_all_exceptions_are_in_the_group(world, submission):
     jobs = Jobs(world)
 
     async def block():
-        async with submission.task_scope() as scope:
+        async with scope_of(submission) as scope:
             scope.start(jobs.job("prices", after=1.0, error=SourceDown("prices")))
             scope.start(jobs.job("stock", after=1.0, error=SourceDown("stock")))
             scope.start(jobs.job("news", after=3600.0,
@@ -229,7 +245,7 @@ async def test_the_deadline_ends_jobs_and_block(world, submission):
         begin = world.time()
 
         async def block(jobs=jobs, waits=waits):
-            async with submission.task_scope(seconds=5) as scope:
+            async with scope_of(submission, 5) as scope:
                 scope.start(jobs.job("stock", after=3600.0, tidy=world.latency("stock", 0.5, 3.0)))
                 scope.start(jobs.job("prices", after=1.0))
                 await asyncio.sleep(waits)
@@ -256,11 +272,11 @@ async def test_the_deadline_ends_jobs_and_block(world, submission):
 async def test_without_a_deadline_it_takes_as_long_as_it_takes(world, submission):
     """Without `seconds`, and with seconds to spare, a scope ends when its jobs do."""
     jobs = Jobs(world)
-    async with submission.task_scope() as scope:
+    async with scope_of(submission) as scope:
         scope.start(jobs.job("slow", after=36_000.0))
     assert "slow" not in jobs.running | jobs.cancelled, "a job was cancelled; there was no limit"
     begin = world.time()
-    async with submission.task_scope(3600) as scope:
+    async with scope_of(submission, 3600) as scope:
         scope.start(jobs.job("fast", after=1.0))
     took = world.time() - begin
     assert took < 2, f"the job took 1 s and the scope {took:.0f} s"
@@ -277,7 +293,7 @@ async def test_cancelled_at_any_moment_it_leaves_nothing_running(world, submissi
     jobs = Jobs(world)
 
     async def block():
-        async with submission.task_scope(60) as scope:
+        async with scope_of(submission, 60) as scope:
             scope.start(jobs.job("stock", after=world.latency("stock", 1.0, 3.0), tidy=0.5))
             await asyncio.sleep(0.2)
             scope.start(jobs.job("prices", after=2.0, tidy=world.latency("prices", 0.5, 3.0)))
@@ -301,7 +317,7 @@ async def test_a_cancellation_goes_on_to_the_caller(world, submission):
     jobs = Jobs(world)
 
     async def block():
-        async with submission.task_scope(600) as scope:
+        async with scope_of(submission, 600) as scope:
             scope.start(jobs.job("stock", after=300.0, tidy=2.0))
             scope.start(jobs.job("prices", after=world.latency("prices", 0.5, 2.0)))
         return "went on"
@@ -334,7 +350,7 @@ async def test_a_job_cancelled_by_hand_is_no_failure(world, submission):
     jobs = Jobs(world)
 
     async def block():
-        async with submission.task_scope(60) as scope:
+        async with scope_of(submission, 60) as scope:
             other = scope.start(jobs.job("other", after=5.0))
             unwanted = scope.start(jobs.job("unwanted", after=30.0, tidy=0.5))
             await asyncio.sleep(1)
@@ -365,7 +381,7 @@ async def test_a_scope_leaves_no_cancellation_behind(world, submission):
         try:
             async with asyncio.timeout(30):
                 try:
-                    async with submission.task_scope(10) as scope:
+                    async with scope_of(submission, 10) as scope:
                         await body(scope)
                 except* (SourceDown, TimeoutError):
                     await asyncio.sleep(1)  # the caller goes on
@@ -389,7 +405,7 @@ async def test_a_scope_leaves_no_cancellation_behind(world, submission):
 async def test_after_its_end_nothing_can_be_started(world, submission):
     """Starting a job when the scope has ended is a RuntimeError."""
     jobs = Jobs(world)
-    async with submission.task_scope(60) as scope:
+    async with scope_of(submission, 60) as scope:
         scope.start(jobs.job("prices", after=1.0))
     late = jobs.job("late", after=1.0)
     try:
