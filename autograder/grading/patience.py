@@ -8,14 +8,14 @@ from typing import Any
 
 SILENCE = 0.02
 """Seconds for which a selector is asked to wait at most, when there is nothing to do."""
-_PATIENT, _IMPATIENT = 50, 5
+_PATIENT, _IMPATIENT = 35, 5
 _failed: set[object] = set()
 
 
 class Patience:
     """Counts silent steps, of `SILENCE` seconds each, until nothing is expected any more.
 
-    A whole second at first. Once that was in vain, much less for the same version of the same
+    Most of a second at first. Once that was in vain, much less for the same version of the same
     file: what did not come then will not come the next time either. It counts steps and not
     seconds, because the machine may have been busy with something else.
 
