@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -28,9 +29,9 @@ _REAL_PER_CPU = 5.0
 _LAST_WORDS = 30
 _FEW_LINES = 6
 _IMPATIENT = 0.3
-"""Seconds of patience once something in this process was stuck: likely it is the same again, and
-the more often it was, the likelier."""
-_times_stuck = 0
+"""Seconds of patience with a file that was stuck before: likely it is the same again, and the more
+often it was, the likelier. All other code has its full time."""
+_times_stuck: Counter[str] = Counter()
 
 
 class Watch:
@@ -40,8 +41,6 @@ class Watch:
         self, seconds: float, progress: Callable[[], object], ownership: Callable[[], Ownership]
     ) -> None:
         self.seconds = seconds
-        if _times_stuck:
-            self.seconds = min(seconds, max(_TICK, _IMPATIENT / _times_stuck))
         self.suspended = False
         self._progress = progress
         self._ownership = ownership
@@ -50,17 +49,23 @@ class Watch:
         self._raised = 0
         self._problem: Problem | None = None
 
-    def due(self) -> bool:
-        """True when nothing moved for too long."""
+    def due(self, frame: FrameType | None) -> bool:
+        """True when nothing moved for too long; ``frame`` is what runs now."""
         now = self._progress()
         if now != self._last or self.suspended:
             self._last, self._raised = now, 0
             self._cpu, self._real = time.process_time(), real_monotonic()
             return False
+        limit = self._limit(frame)
         return (
-            time.process_time() - self._cpu >= self.seconds
-            or real_monotonic() - self._real >= self.seconds * _REAL_PER_CPU
+            time.process_time() - self._cpu >= limit
+            or real_monotonic() - self._real >= limit * _REAL_PER_CPU
         )
+
+    def _limit(self, frame: FrameType | None) -> float:
+        studied = self._ownership().nearest(frame)
+        times = _times_stuck[studied.f_code.co_filename] if studied else 0
+        return min(self.seconds, max(_TICK, _IMPATIENT / times)) if times else self.seconds
 
     @property
     def swallowed(self) -> int:
@@ -69,15 +74,16 @@ class Watch:
 
     def stuck(self, frame: FrameType | None) -> Stuck:
         """The error to raise, which names the line of studied code that runs."""
-        global _times_stuck
-        _times_stuck += 1
+        limit = self._limit(frame)
         self._raised += 1
         studied = self._ownership().nearest(frame)
         file = studied.f_code.co_filename if studied else None
         line = studied.f_lineno if studied else None
+        if file:
+            _times_stuck[file] += 1
         where = f"line {line}" if line else "the code"
         message = (
-            f"{where} kept the event loop for {self.seconds:g} seconds without reaching an await "
+            f"{where} kept the event loop for {limit:g} seconds without reaching an await "
             "that lets others run"
         )
         if self._raised > _LAST_WORDS:
@@ -109,7 +115,7 @@ def watched(watch: Watch) -> Iterator[Watch]:
 @contextmanager
 def _by_timer(watch: Watch) -> Iterator[None]:
     def tick(number: int, frame: FrameType | None) -> None:
-        if watch.due():
+        if watch.due(frame):
             error = watch.stuck(frame)
             if watch.swallowed:
                 _raise_again(frame, error, lines=1 + watch.swallowed % _FEW_LINES)
@@ -166,8 +172,9 @@ def _by_thread(watch: Watch) -> Iterator[None]:
     def body() -> None:
         while not over.is_set():
             real_sleep(_TICK)
-            if not over.is_set() and watch.due():
-                kind = _kind_of(watch.stuck(sys._current_frames().get(target)).problem)
+            frame = sys._current_frames().get(target)
+            if not over.is_set() and watch.due(frame):
+                kind = _kind_of(watch.stuck(frame).problem)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(target), ctypes.py_object(kind)
                 )

@@ -20,11 +20,12 @@ from time import sleep as nap
 
 import pytest
 
-from autograder.simulation import Refused, World, explore, run_world, time_limit
+from autograder.simulation import Refused, Settings, World, explore, run_world, time_limit
 from autograder.simulation.ownership import Ownership
 from autograder.simulation.problems import Stuck
 from autograder.simulation.running import Program
 
+from . import corpus
 from .helpers import accuse, find, source
 
 
@@ -269,6 +270,21 @@ def test_worlds_after_an_endless_one_are_as_before() -> None:
     assert kinds.count("line") == 2
 
 
+def test_only_code_that_was_stuck_before_meets_impatience() -> None:
+    """Where a file was stuck it is cut short sooner; all other code has its full time."""
+
+    async def program(world: World) -> None:
+        end = cpu() + 0.35
+        while cpu() < end:
+            pass
+
+    cpu = time.process_time
+    find(endless, seeds=1, wall=0.05)
+    elsewhere = Settings(learner=lambda filename: filename == corpus.__file__)
+    assert explore(program, seeds=1, settings=elsewhere) is None
+    assert find(program, seeds=1).problems[0].name == "blocking-call"
+
+
 def test_an_endless_loop_is_named_where_it_runs() -> None:
     """The line may be any of the loop's, in the function that does not return."""
 
@@ -306,9 +322,9 @@ def test_long_work_that_awaits_now_and_then_is_no_blocking_call() -> None:
     """Only time between two awaits counts."""
 
     async def program(world: World) -> None:
-        end = cpu() + 0.3
+        end = cpu() + 0.25
         while cpu() < end:
             await asyncio.sleep(0)
 
     cpu = time.process_time
-    assert explore(program, seeds=1, wall=0.15, steps=10_000_000) is None
+    assert explore(program, seeds=1, wall=0.2, steps=10_000_000) is None

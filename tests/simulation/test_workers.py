@@ -164,7 +164,7 @@ def test_long_work_in_a_thread_is_no_blocking_call() -> None:
 
     async def program(world: World) -> bool:
         def work() -> bool:
-            end = cpu() + 0.3
+            end = cpu() + 0.4
             while cpu() < end:
                 pass
             return True
@@ -172,7 +172,7 @@ def test_long_work_in_a_thread_is_no_blocking_call() -> None:
         return await asyncio.to_thread(work)
 
     cpu = time.process_time
-    outcome = run_world(program, plan=Plan(wall=0.05))
+    outcome = run_world(program, plan=Plan(wall=0.15))
     assert outcome.problems == []
     assert outcome.result is True
 
