@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.callback_loop import CallbackLoop
+from autograder.grading.benches.callback_loop import CallbackLoop
 
 CHANGED = ("changed size during iteration", "changed during iteration", "mutated during iteration")
 

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.callback_loop import CallbackLoop
+from autograder.grading.benches.callback_loop import CallbackLoop
 
 LOOK_UPS = ("find_order", "find_customer", "find_prices")
 WHEN = {0: "at once", 1: "later", 3: "much later"}

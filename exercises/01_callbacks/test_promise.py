@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.callback_loop import CallbackLoop
+from autograder.grading.benches.callback_loop import CallbackLoop
 
 
 class Failed(Exception):

@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.stage import Stage
+from autograder.grading.benches.stage import Stage
 
 
 class StepFailed(Exception):

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.stage import Stage
+from autograder.grading.benches.stage import Stage
 
 
 class StepFailed(Exception):

@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.echo_bench import Bench
+from autograder.grading.benches.echo_bench import Bench
 
 MEGABYTE = bytes(range(251)) * 4_178  # 251 is prime, so that no shift of the bytes looks right
 

@@ -6,8 +6,8 @@ import selectors
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.descriptors import room_for
-from autograder.grading.echo_bench import Bench
+from autograder.grading.benches.descriptors import room_for
+from autograder.grading.benches.echo_bench import Bench
 
 BLOCKED = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 

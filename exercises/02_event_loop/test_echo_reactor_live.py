@@ -7,7 +7,7 @@ import pytest
 
 from autograder.course.programs.echo.crowd import serve
 from autograder.course.programs.echo.program import load
-from autograder.grading.descriptors import room_for
+from autograder.grading.benches.descriptors import room_for
 
 
 @pytest.mark.live

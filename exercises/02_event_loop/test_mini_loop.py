@@ -4,7 +4,7 @@ import selectors
 
 import pytest
 
-from autograder.grading.loop_scene import NO_ORDER, Scene, forbid_sleep, no_order
+from autograder.grading.benches.loop_scene import NO_ORDER, Scene, forbid_sleep, no_order
 
 pytestmark = pytest.mark.usefixtures("no_sleep")
 

@@ -5,8 +5,8 @@ import selectors
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.fake_selector import GaveUp
-from autograder.grading.loop_scene import Scene, forbid_sleep
+from autograder.grading.benches.fake_selector import GaveUp
+from autograder.grading.benches.loop_scene import Scene, forbid_sleep
 
 pytestmark = pytest.mark.usefixtures("no_sleep")
 

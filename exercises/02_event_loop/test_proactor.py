@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.proactor_desk import Desk
+from autograder.grading.benches.proactor_desk import Desk
 
 LONG = bytes(range(251)) * 1_000
 

@@ -6,7 +6,7 @@ import selectors
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.proactor_desk import Desk
+from autograder.grading.benches.proactor_desk import Desk
 
 BLOCKED = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autograder.grading.callback_loop import CallbackLoop
+from autograder.grading.benches.callback_loop import CallbackLoop
 
 
 def test_callbacks_run_in_the_order_of_asking_those_asked_for_meanwhile_too() -> None:

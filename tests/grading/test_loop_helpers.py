@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from autograder.grading.fake_selector import FakeSelector, GaveUp
-from autograder.grading.timer_loop import TimerLoop
+from autograder.grading.benches.fake_selector import FakeSelector, GaveUp
+from autograder.grading.benches.timer_loop import TimerLoop
 
 
 def test_a_wait_takes_virtual_time() -> None:

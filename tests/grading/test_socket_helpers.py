@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from autograder.grading.descriptors import room_for
-from autograder.grading.patience import Patience
-from autograder.grading.watched_socket import Spinning, WatchedListener, WatchedSocket, WouldBlock
+from autograder.grading.benches.descriptors import room_for
+from autograder.grading.benches.patience import Patience
+from autograder.grading.benches.watched_socket import Spinning, WatchedListener, WatchedSocket, WouldBlock
 
 
 @pytest.fixture

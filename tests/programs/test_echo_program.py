@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from autograder.course.app import app
 from autograder.course.programs.echo.crowd import serve
 from autograder.course.programs.echo.program import load
-from autograder.grading.descriptors import room_for
+from autograder.grading.benches.descriptors import room_for
 
 
 @pytest.fixture(scope="module")

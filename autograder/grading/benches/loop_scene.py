@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from . import mistake
+from .. import mistake
 from .fake_selector import FakeSelector, GaveUp
 
 NO_ORDER = re.compile(r"not supported between instances of '(?!NoneType)(\w+)' and '\1'")

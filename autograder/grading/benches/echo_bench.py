@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import mistake
+from .. import mistake
 from .patience import SILENCE, Patience
 from .watched_socket import Spinning, WatchedListener, WatchedSelector, WouldBlock
 
