@@ -10,7 +10,12 @@ import pytest
 
 from autograder.grading.benches.descriptors import room_for
 from autograder.grading.benches.patience import Patience
-from autograder.grading.benches.watched_socket import Spinning, WatchedListener, WatchedSocket, WouldBlock
+from autograder.grading.benches.watched_socket import (
+    Spinning,
+    WatchedListener,
+    WatchedSocket,
+    WouldBlock,
+)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from autograder.course.programs.echo.crowd import Outcome, serve
 from autograder.course.refusal import Refusal
 from autograder.course.root import find_root
 from autograder.grading import loading
-from autograder.grading.complaints import BadSubmission
 from autograder.grading.benches.descriptors import room_for
+from autograder.grading.complaints import BadSubmission
 
 FOLDER = "02_event_loop"
 NEEDS = {"mini_loop": ("MiniLoop", "Handle"), "echo_reactor": ("EchoServer",)}
