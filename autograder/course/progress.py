@@ -63,9 +63,7 @@ def is_untouched(root: Path, exercise: Exercise) -> bool:
     """Whether nothing has been written yet: every file is a stub, or as the course gave it."""
     exercises = root / "exercises"
     return all(
-        promise.is_untouched(
-            promise.functions(path), promise.promised(root, path.relative_to(exercises).as_posix())
-        )
+        promise.is_untouched(root, path.relative_to(exercises).as_posix(), path)
         or (exercise.in_folder and is_pristine(root, path))
         for path in exercise.files()
     )
