@@ -157,10 +157,12 @@ class Judge:
         return any(reached) or self.is_untouched()
 
     def is_untouched(self) -> bool:
-        """True if every file of the submission is still a stub."""
+        """True if every file of the submission is still a stub, or as it was given."""
         files = [path for path in self.copies.files().values() if promise.functions(path)]
-        return bool(files) and all(
-            promise.is_untouched(self.root, self._inside(path), path) for path in files
+        stubs = [p for p in files if promise.is_untouched(self.root, self._inside(p), p)]
+        return bool(stubs) and all(
+            path in stubs or promise.is_as_given(self.root, self._inside(path), path)
+            for path in files
         )
 
     def _tell(self, result: TestResult, error: BaseException | None) -> None:

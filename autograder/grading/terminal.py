@@ -144,6 +144,7 @@ class ExerciseReporter(TerminalReporter):  # type: ignore[misc]  # final, but ma
     ) -> Iterable[Line]:
         """A table for each module, and where to start."""
         page, root = self.page, self.page.root
+        waiting = sorted(waiting, key=self._place)
         for module in dict.fromkeys(e.exercise.partition("/")[0] for e in waiting):
             of_module = [e for e in everything if e.exercise.startswith(f"{module}/")]
             here = [e for e in of_module if e in waiting]
@@ -159,8 +160,10 @@ class ExerciseReporter(TerminalReporter):  # type: ignore[misc]  # final, but ma
                 row = f"  {exercise.name:<{longest}}   not begun   {path}"
                 yield ((row.rstrip(), ""),)
         yield ()
-        first = min(waiting, key=lambda e: tree.place_in_lesson(root, *e.exercise.split("/")))
-        yield from page.wrapped(self._where_to_start(first), "")
+        yield from page.wrapped(self._where_to_start(waiting[0]), "")
+
+    def _place(self, exercise: ExerciseResult) -> tuple[int, int, int, str]:
+        return tree.place_in_lesson(self.page.root, *exercise.exercise.split("/"))
 
     def _where_to_start(self, first: ExerciseResult) -> str:
         lesson = tree.lesson_of(self.page.root, first.exercise.partition("/")[0])
