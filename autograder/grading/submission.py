@@ -33,6 +33,8 @@ class Copies:
         self._tried: object = None
         self._modules: dict[str, ModuleType] = {}
         self._snapshot: Snapshot | None = None
+        # From the worlds of an earlier test: good for those of the next, but for nothing outside.
+        self._parked: tuple[dict[str, ModuleType], Snapshot] | None = None
         self._forms: dict[tuple[str, ...], list[object]] = {}
         self._varies = False
         self._finder = _Siblings(self) if exercise.folder else None
@@ -69,12 +71,14 @@ class Copies:
         version = [(path, _version(path)) for path in self.files().values()]
         if version != self._tried:
             self._tried, self.complaint = version, None
+            self._forms, self._varies, self._parked = {}, False, None
             self.forget()
-            self._forms, self._varies = {}, False
             try:
                 self._try_out()
             except BadSubmission as bad:
                 self.complaint = bad.complaint
+        if self._snapshot is not None:
+            self._parked = self._modules, self._snapshot
         self.forget()
 
     def leave(self) -> None:
@@ -106,6 +110,11 @@ class Copies:
         Executing is left out while nothing can have changed: two executions, in different worlds,
         led to the same state, and that state is provably still what it was.
         """
+        if self._snapshot is None and self._parked is not None:
+            self.forget()
+            self._modules, self._snapshot = self._parked
+            sys.modules.update(self._modules)
+        self._parked = None
         if self._snapshot is not None and self._unchanged(self._snapshot):
             return
         self.forget()

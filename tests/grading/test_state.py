@@ -227,3 +227,20 @@ def test_an_object_that_cannot_be_looked_at_is_harmless(make: Make) -> None:
         """
     )
     assert worlds(submission, nothing) in (2, 6)
+
+
+def test_the_next_test_goes_on_with_what_did_not_change(make: Make) -> None:
+    submission = make("seen = []\nname = 'x'")
+    copies = submission._copies
+    worlds(submission, nothing)
+    before = copies.module(submission._name)
+    copies.leave()
+    copies.enter()
+    assert copies.module(submission._name) is not before, "outside of worlds it is always new"
+    submission.renew()
+    assert copies.module(submission._name) is before
+    submission.seen.append(1)
+    copies.leave()
+    copies.enter()
+    submission.renew()
+    assert submission.seen == []
