@@ -110,7 +110,7 @@ def assert_it_raised(task, who, then):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=20)
+@simulate(seeds=10)
 async def test_every_item_goes_through_every_step(world, submission):
     """Every item goes through every stage and into the sink, in order if all have one worker."""
     plant = Plant(world)
@@ -289,7 +289,7 @@ async def test_after_a_failure_nothing_is_running(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=40)
+@simulate(seeds=20)
 async def test_cancelled_it_leaves_nothing_running(world, submission):
     """If run_pipeline is cancelled, everything it called ends before it does."""
     plant = Plant(world)
