@@ -100,7 +100,7 @@ async def test_a_connection_is_used_again(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("What has happened between your look at the number and the end of connect()?")
-@simulate(seeds=40)
+@simulate(seeds=20)
 async def test_there_are_never_more_than_size(world, submission):
     """Seven tasks come within a moment: `size` of them work at once, on as many connections."""
     pool, database = a_pool(submission, world, size=3, takes=0)
@@ -124,7 +124,7 @@ async def test_there_are_never_more_than_size(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=20)
+@simulate(seeds=10)
 async def test_what_comes_back_goes_to_who_waits(world, submission):
     """Twenty tasks share two connections, and all of them get their turn."""
     pool, database = a_pool(submission, world, size=2)

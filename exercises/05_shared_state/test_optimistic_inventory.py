@@ -242,7 +242,7 @@ async def test_a_price_is_asked_for_again(world, submission, sqlite):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Between which two of your statements must nobody come, and what keeps them out?")
-@simulate(seeds=14)
+@simulate(seeds=12)
 async def test_somebody_is_faster_at_any_moment(world, submission, sqlite):
     """If somebody else buys the last lamp, just before any statement of yours, you do not."""
     async with sqlite(lamp=1, kettle=2, radio=9) as shop:
@@ -285,7 +285,7 @@ async def test_somebody_is_faster_at_any_moment(world, submission, sqlite):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=12)
+@simulate(seeds=8)
 async def test_many_customers_at_once(world, submission, sqlite):
     """Four customers and two lamps: two are sold, each at the price of its moment."""
     async with sqlite(lamp=2, kettle=9, radio=9) as shop:
@@ -334,7 +334,7 @@ async def test_nobody_waits_for_the_price_service(world, submission, sqlite):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("A rollback after the commit does no harm, and one on every way out helps.")
-@simulate(seeds=2, at_every_await=True)
+@simulate(seeds=1, at_every_await=True)
 async def test_cancelled_anywhere_it_is_all_or_nothing(world, submission, sqlite):
     """If reserve is cancelled, at whichever await, all of the order is reserved, or nothing."""
     async with sqlite(lamp=5, kettle=2, radio=9) as shop:

@@ -116,7 +116,7 @@ async def test_a_customer_gets_what_is_there(world, submission):
 
 @pytest.mark.points(3)
 @pytest.mark.hint("Four lines of the log say that 1 was available. What do they have in common?")
-@simulate(seeds=30)
+@simulate(seeds=20)
 async def test_no_more_are_shipped_than_there_are(world, submission):
     """Five customers want three lamps: three are shipped, and paid for by those who get them."""
     async with visited(world, submission) as outside:
