@@ -55,14 +55,16 @@ class Page:
         return tree.shown(Path(path), self.here, self.root)
 
     def wrapped(self, text: str, indent: str, style: str = "") -> Iterator[Line]:
-        """Text broken at spaces; lines that are indented keep their own indentation."""
+        """Text broken at spaces; lines that are indented are a table, and stay as they are."""
         for paragraph in text.splitlines() or [""]:
-            own = paragraph[: len(paragraph) - len(paragraph.lstrip())]
+            if paragraph.startswith(" "):
+                yield ((indent + self.say(paragraph), style),)
+                continue
             for line in textwrap.wrap(
-                self.say(paragraph.strip()),
+                self.say(paragraph),
                 self.width,
-                initial_indent=indent + own,
-                subsequent_indent=indent + own,
+                initial_indent=indent,
+                subsequent_indent=indent,
                 break_long_words=False,
                 break_on_hyphens=False,
             ) or [""]:
