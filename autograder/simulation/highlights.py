@@ -74,9 +74,13 @@ def _line_worth(story: Sequence[Row], position: int, shared: set[str]) -> float:
         value = 80.0  # the first line of a run
     else:
         value = 40.0
-    if PurePath(row.event.file or "").name.startswith("test_"):
+    if _is_test(row):
         value /= 2  # the learner looks for the mistake in what the learner wrote
     return value
+
+
+def _is_test(row: Row) -> bool:
+    return PurePath(row.event.file or "").name.startswith("test_")
 
 
 def _discount_repeats(story: Sequence[Row], values: list[float]) -> None:
@@ -122,9 +126,15 @@ def lanes(
         if row.lane:
             best[row.lane] = max(best[row.lane], value)
             last[row.lane] = position
+    learners = {
+        row.lane
+        for row in story
+        if row.event.kind == "line" and not _is_test(row)  # whose lines the reader wrote
+    }
     others = [lane for lane in appear[1:] if best[lane] > 0]
-    able = others if len(others) > 1 else appear
-    chosen = sorted(able, key=lambda lane: (-best[lane], -last[lane]))[:most]
+    told = [lane for lane in others if lane in learners] if learners else others
+    able = others if len(told) > 1 else appear
+    chosen = sorted(able, key=lambda lane: (lane not in learners, -best[lane], -last[lane]))[:most]
     return [lane for lane in appear if lane in chosen]
 
 

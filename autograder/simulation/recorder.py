@@ -98,12 +98,12 @@ class Recorder(Silence):
             self._newborn = task
 
     def cancelled(self, task: asyncio.Task[Any]) -> None:
-        self._append(
-            "cancel",
-            self.lane() or _asyncio_part(),
-            self._world.label(task),
-            self._world.ownership.here(),
-        )
+        frame = self._world.ownership.nearest(sys._getframe(1))
+        place = (frame.f_code.co_filename, frame.f_lineno) if frame else None
+        by = self.lane() or _asyncio_part()
+        if frame is not None and asyncio.current_task(self._world.loop) is self._world.main:
+            by = frame.f_code.co_name  # studied code that the test has called, not the test
+        self._append("cancel", by, self._world.label(task), place)
 
     def ran(self, handle: asyncio.Handle) -> None:
         """One callback has run: say where its task stands now."""

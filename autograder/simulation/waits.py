@@ -120,6 +120,18 @@ def describe_wait(task: asyncio.Task[Any], ownership: Ownership) -> Wait:
     return Wait(_describe_future(waiter) or asked or _NOBODY, file, line, "task", waiter)
 
 
+_STANDING = {"lock", "semaphore", "event", "condition", "queue", "barrier"}
+
+
+def standing_still(tasks: list[asyncio.Task[Any]], ownership: Ownership) -> bool:
+    """True if all that these tasks wait for is each other, or a lock, queue or event."""
+    kinds = set()
+    for task in tasks:
+        wait = describe_wait(task, ownership)
+        kinds.add("tasks" if waits_for_tasks(task) or wait.kind == "group" else wait.kind)
+    return bool(kinds & _STANDING) and kinds <= _STANDING | {"tasks"}
+
+
 def waits_for_tasks(task: asyncio.Task[Any]) -> list[asyncio.Task[Any]]:
     """The tasks that must all finish before this one can go on."""
     waiter: Any = getattr(task, "_fut_waiter", None)
