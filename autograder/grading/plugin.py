@@ -6,6 +6,7 @@ Kept thin, because every run of pytest imports it; the work is done in `run`.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,23 @@ def pytest_configure(config: pytest.Config) -> None:
     run = begin(config)
     if run is not None:
         config.stash[_RUN] = run
+        if run.takes_over_terminal:
+            sys.unraisablehook = _say_nothing
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Stay quiet about what dies late: pytest has put a hook of its own in place meanwhile.
+
+    A coroutine that catches every exception is over only when it is collected, and pytest would
+    tell that at length, below the verdict.
+    """
+    run = session.config.stash.get(_RUN, None)
+    if run is not None and run.takes_over_terminal:
+        sys.unraisablehook = _say_nothing
+
+
+def _say_nothing(unraisable: object) -> None:
+    """What is raised where nobody can catch it has been judged, or does not matter."""
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:

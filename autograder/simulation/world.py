@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import math
 import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from .workers import Workers
 
 Latency = tuple[float, float]
+_LAST_STEPS = 2_000
+"""Callbacks that what is left may run to clean up, when its world ends."""
 LATENCY: Latency = (0.001, 0.050)
 """Seconds, least and most, of one trip over the network or to a disk."""
 
@@ -290,6 +294,7 @@ class World:
         loop = self.loop
         self.tracing = False
         self.recorder.stop()
+        loop.deadline = math.inf  # the world may have ended because its time or steps were up
         for _ in range(3):
             left = self.all_tasks()
             if not left:
@@ -297,10 +302,10 @@ class World:
             self.unawaited.excused = True
             for task in left:
                 task.cancel()
-            try:
-                loop.drain(2_000)
-            except (WorldEnded, Crash, SystemExit, KeyboardInterrupt):
-                continue
+            ended = asyncio.gather(*left, return_exceptions=True)
+            ended.add_done_callback(lambda _: loop.stop())
+            with contextlib.suppress(Crash, SystemExit, KeyboardInterrupt):
+                self.run_on(loop.steps + _LAST_STEPS)
         self._close_generators()
         if self._network is not None:
             self._network.close()
