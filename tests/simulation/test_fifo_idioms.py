@@ -8,7 +8,10 @@ import pytest
 
 from autograder.simulation import World, explore
 
-from .idioms import IDIOMS, Idiom
+from . import idioms, idioms_of_waiting
+from .idioms import Idiom
+
+IDIOMS = [*idioms.IDIOMS, *idioms_of_waiting.IDIOMS]
 
 each_idiom = pytest.mark.parametrize("idiom", IDIOMS, ids=lambda idiom: idiom.__name__)
 

@@ -7,7 +7,9 @@ import pytest
 from autograder.simulation import explore
 from autograder.simulation.running import Program
 
-from .innocents import INNOCENTS
+from . import innocent_waits, innocents
+
+INNOCENTS = [*innocents.INNOCENTS, *innocent_waits.INNOCENTS]
 
 
 @pytest.mark.parametrize("program", INNOCENTS, ids=lambda program: program.__name__)
