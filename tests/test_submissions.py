@@ -7,6 +7,7 @@ name:
     mistake: never-awaited
     fails: test_prices_are_fetched, test_results_are_in_order
 
+One that really makes a second mistake says so in a line between the two: `also: deadlock`.
 All submissions of one exercise are graded in one process.
 """
 
@@ -26,6 +27,7 @@ from autograder.grading.results import ExerciseResult, TestResult, grade
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = [exercise for module in tree.modules(ROOT) for exercise in tree.exercises(module)]
 _MISTAKE = re.compile(r"^mistake: *(?P<name>[\w-]+) *$", re.MULTILINE)
+_ALSO = re.compile(r"^also: *(?P<names>[\w-]+(?:, *[\w-]+)*) *$", re.MULTILINE)
 _FAILS = re.compile(r"^fails: *(?P<names>test_\w+(?:,\s+test_\w+)*) *$", re.MULTILINE)
 
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.short)
@@ -37,6 +39,7 @@ class Wrong:
 
     mistake: str
     fails: list[str]
+    also: tuple[str, ...] = ()
 
 
 @pytest.mark.slow
@@ -89,7 +92,7 @@ def problems_with_wrong(result: ExerciseResult, said: Wrong | None) -> list[str]
     problems += [
         f"{test.test} names {test.mistake}"
         for test in failed
-        if test.mistake not in (None, said.mistake)
+        if test.mistake not in (None, said.mistake, *said.also)
     ]
     first = [test for test in failed if base_name(test) == said.fails[0]]
     if not first:
@@ -168,5 +171,7 @@ def read_docstring(path: Path) -> Wrong | None:
         text = ast.get_docstring(ast.parse(file.read_bytes())) or ""
         mistake, fails = _MISTAKE.search(text), _FAILS.search(text)
         if mistake and fails:
-            return Wrong(mistake["name"], re.findall(r"test_\w+", fails["names"]))
+            also = _ALSO.search(text)
+            others = tuple(re.findall(r"[\w-]+", also["names"])) if also else ()
+            return Wrong(mistake["name"], re.findall(r"test_\w+", fails["names"]), others)
     return None

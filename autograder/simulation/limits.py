@@ -83,7 +83,7 @@ class Watch:
             _times_stuck[file] += 1
         where = f"line {line}" if line else "the code"
         message = (
-            f"{where} kept the event loop for {limit:g} seconds without reaching an await "
+            f"{where} kept the event loop for {limit:g} s without reaching an await "
             "that lets others run"
         )
         if self._raised > _LAST_WORDS:

@@ -4,6 +4,7 @@ As long as each answer comes later, all is well. The day somebody puts a cache i
 on_done is called while the caller is still calling order_total.
 
 mistake: sometimes-synchronous
+also: callback-called-twice
 fails: test_on_done_is_called_after_order_total_has_returned,
     test_on_error_is_called_after_order_total_has_returned, test_a_look_up_that_raises_is_reported,
     test_a_product_without_a_price_is_reported, test_a_look_up_that_answers_twice_counts_once,
