@@ -6,46 +6,8 @@ import contextlib
 import pytest
 
 from autograder.grading import mistake
+from autograder.grading.benches.slow_service import Service, ServiceDown, near
 from autograder.simulation import simulate
-
-
-class ServiceDown(Exception):
-    """What a failing service raises."""
-
-
-class Service:
-    """Answers after a while; knows what it was told, and whether it is still at work."""
-
-    def __init__(self, world, takes, *, answer="answer", error=None, tidy=0.0):
-        self.world = world
-        self.takes = takes
-        self.answer = answer
-        self.error = error
-        self.tidy = tidy
-        self.told = []
-        self.running = 0
-        self.ended = []
-
-    async def __call__(self, seconds):
-        self.told.append(seconds)
-        self.running += 1
-        try:
-            await asyncio.sleep(self.takes)
-            if self.error is not None:
-                raise self.error
-            return self.answer
-        finally:
-            # Whatever happens to the waiting, what comes after it is done.
-            try:
-                if self.tidy:
-                    await asyncio.sleep(self.tidy)
-            finally:
-                self.running -= 1
-                self.ended.append(self.world.time())
-
-
-def near(seconds, expected):
-    return seconds is not None and abs(seconds - expected) < 0.001
 
 
 def deadline_of(submission, seconds):
