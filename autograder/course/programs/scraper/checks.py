@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import functools
 import itertools
+import json
+import traceback
 from collections.abc import AsyncIterator, Iterator, Sequence
 from decimal import InvalidOperation
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from autograder.course.programs.scraper.shops import Visit
+from autograder.simulation import current_settings
 
 
 def comes_from_the_service(error: BaseException) -> bool:
@@ -21,6 +25,53 @@ def comes_from_the_service(error: BaseException) -> bool:
         return all(comes_from_the_service(inner) for inner in error.exceptions)
     kinds = (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError, InvalidOperation)
     return isinstance(error, kinds)
+
+
+def comes_from_a_request(error: BaseException) -> bool:
+    """Whether `error` is what a request raises that fails, or whose answer is no JSON."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(comes_from_a_request(inner) for inner in error.exceptions)
+    # TimeoutError is an OSError, and what json.loads raises is a ValueError.
+    return isinstance(error, aiohttp.ClientError | OSError | json.JSONDecodeError)
+
+
+def comes_from_reading(error: BaseException) -> bool:
+    """Whether `error` is raised by a line of the learner's that reads an odd answer."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(comes_from_reading(inner) for inner in error.exceptions)
+    kinds = (ValueError, LookupError, TypeError, AttributeError, InvalidOperation)
+    # An error with another one behind it is a slip of the `except` that was to deal with that one.
+    in_handler = error.__context__ is not None and error.__cause__ is None
+    return isinstance(error, kinds) and not in_handler and learners_line(error) is not None
+
+
+def learners_line(error: BaseException) -> traceback.FrameSummary | None:
+    """The line of the learner's at which `error` was raised; None if it was raised elsewhere.
+
+    What json raises counts as raised by the line that called it.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return learners_line(error.exceptions[0])
+    frames = traceback.extract_tb(error.__traceback__)
+    while frames and frames[-1].filename.startswith(str(Path(json.__file__).parent)):
+        frames.pop()
+    return frames[-1] if frames and current_settings().learner(frames[-1].filename) else None
+
+
+def pending_tasks() -> list[asyncio.Task[Any]]:
+    """The tasks that have not ended and whose code is the learner's; aiohttp's own are not."""
+    found = []
+    for task in asyncio.all_tasks():
+        code = getattr(task.get_coro(), "cr_code", None)
+        if code is not None and current_settings().learner(code.co_filename):
+            found.append(task)
+    return found
+
+
+def short(value: object, width: int = 80) -> str:
+    """The repr of `value` in at most `width` characters."""
+    text = repr(value)
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 @contextlib.contextmanager

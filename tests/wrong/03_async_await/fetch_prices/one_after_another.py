@@ -1,8 +1,7 @@
 """Awaits each request in a for loop: correct results, one at a time.
 
 mistake: sequential-awaits
-fails: test_requests_run_at_the_same_time, test_a_free_place_is_taken_at_once,
-    test_cancelling_it_cancels_what_is_in_flight
+fails: test_requests_run_at_the_same_time, test_a_free_place_is_taken_at_once
 """
 
 from dataclasses import dataclass

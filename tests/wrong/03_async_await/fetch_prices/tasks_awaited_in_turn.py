@@ -1,8 +1,7 @@
 """Makes a task in the loop, and awaits it in the same round: a task each, and still one by one.
 
 mistake: sequential-awaits
-fails: test_requests_run_at_the_same_time, test_a_free_place_is_taken_at_once,
-    test_cancelling_it_cancels_what_is_in_flight
+fails: test_requests_run_at_the_same_time, test_a_free_place_is_taken_at_once
 """
 
 import asyncio
