@@ -13,6 +13,7 @@ from autograder.course import screen
 from autograder.course.app import app
 from autograder.course.progress import Grade, Grades
 from autograder.course.syllabus import Exercise
+from autograder.grading import mistakes
 
 STUB = '"""{title}.\n\nRules\n"""\n\n\ndef {name}() -> int:\n    raise NotImplementedError\n'
 GIVEN = "\n\ndef given() -> int:\n    return 1\n"
@@ -64,6 +65,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode())
     monkeypatch.delenv("COURSE_ROOT", raising=False)
+    monkeypatch.setattr(mistakes, "_root", None)  # what a command sets it to ends with the test
     monkeypatch.chdir(folder)
     return folder
 

@@ -1,7 +1,8 @@
 """Programs a person runs: `course run NAME`.
 
-A program is a folder here whose package has a function `run`. Its parameters are the options of the
-command and its docstring is the help; what it returns is the exit status, None for 0.
+A program is a folder here with a `program.py`, whose package has a function `run`. Its parameters are
+the options of the command and its docstring is the help; what it returns is the exit status, None
+for 0. Other folders hold what graders and programs share.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 def program_names() -> list[str]:
     """Return the names of all programs."""
     folders = Path(__file__).parent.iterdir()
-    return sorted(folder.name for folder in folders if (folder / "__init__.py").is_file())
+    return sorted(folder.name for folder in folders if (folder / "program.py").is_file())
 
 
 def load_program(name: str) -> Callable[..., Any]:
