@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from .results import Note, TestResult
 from .submission import Copies
 
 if TYPE_CHECKING:
-    from autograder.simulation import Finding, Problem
+    from autograder.simulation import Event, Finding, Problem
 
 _MOST_LINES = 8
 _MOST_FRAMES = 4
@@ -25,6 +25,10 @@ _WRONG_CALL = re.compile(r"(?P<name>[\w.]+)\(\) (?:missing|takes|got|does not)\b
 _NOT_AWAITABLE = re.compile(
     r"'await' expression|awaitable|a coroutine (?:was expected|or)|an asyncio.Future"
     r"|asynchronous context manager|'async for'|has no attribute '(?:send|throw)'"
+)
+_CANCELLED = (
+    "it ended with CancelledError, and nobody had cancelled it: it awaited, or gathered, a task "
+    "that was cancelled"
 )
 _LOOP_IN_LOOP = "cannot be called from a running event loop"
 _DID_NOT_RAISE = re.compile(r"DID NOT RAISE (?:<class ')?(?P<name>[\w.]+)")
@@ -83,7 +87,7 @@ class Judge:
             return ""
         from autograder.simulation import Timeline
 
-        timeline = Timeline(finding.events)
+        timeline = Timeline(_without_verdict(finding.events))
         return timeline.text(self.width - 5, _TIMELINE_ROWS, encoding=self.encoding)
 
     def _complaint(self, error: BaseException, raised: bool) -> Complaint | None:
@@ -192,6 +196,8 @@ class Judge:
         if isinstance(error, AssertionError):
             name, text = mistakes.split(str(error))
             return name, _shorten(_without_introspection(text)) or ["an assertion failed"]
+        if type(error).__name__ == "CancelledError":
+            return None, [_CANCELLED]
         did_not = _DID_NOT_RAISE.search(str(error))
         if did_not:
             return None, [f"nothing was raised; {did_not['name']} was expected"]
@@ -222,6 +228,13 @@ class Judge:
     def _row(self, frame: Frame) -> str:
         name = tree.shown(Path(frame.file), Path.cwd(), self.root)
         return f"{name}:{frame.line}   {frame.source}"
+
+
+def _without_verdict(events: Sequence[Event]) -> Sequence[Event]:
+    """The events without the test's own assertion at the end, which the words above have told."""
+    last = events[-1] if events else None
+    told = last is not None and last.kind == "raise" and last.text.startswith("AssertionError")
+    return events[:-1] if told else events
 
 
 def _note_of(problem: Problem) -> Note:

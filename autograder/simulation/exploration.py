@@ -175,4 +175,4 @@ def replay(
             outcome = _beginning(active, program, plan, outcome)
         elif outcome.failed and not outcome.stuck and not active.watch.suspended:
             outcome = run_in(active, program, plan, world, trace=True)
-    return _finding(outcome, plan, 1) if outcome.failed else None
+    return _finding(outcome, replace(plan, seeds=1), 1) if outcome.failed else None
