@@ -103,7 +103,9 @@ class Page:
         if not bad:
             holds = f"all {len(counted)} hold" if len(counted) > 1 else "holds"
         yield self.sides([(self.heading(result), "bold")], holds, "bad" if bad else "good")
+        reasons = dict.fromkeys(t.message for t in result.tests if t.status == "skipped")
         if short and not bad:
+            yield from self._skipped(reasons)
             return
         following = [t for t in bad if t.status != "not-begun" and t not in roots]
         yield ()
@@ -112,6 +114,7 @@ class Page:
                 yield from self.checked(test, follows=test in following, name=verbose)
         if following:
             yield (("  ↳ follows from what is told below", "dim"),)
+        yield from self._skipped(reasons)
         told = roots if verbose else roots[:_MOST_FAILURES]
         for number, test in enumerate(told):
             yield ()
@@ -123,6 +126,11 @@ class Page:
         module, _, name = result.exercise.partition("/")
         if told and (self.root / "exercises" / module / "hints" / f"{name}.md").is_file():
             yield (("  Stuck? ", "dim"), (f"course hint {_short(result.exercise)}", ""))
+
+    def _skipped(self, reasons: Iterable[str]) -> Iterator[Line]:
+        """Why tests were skipped, each reason once."""
+        for reason in filter(None, reasons):
+            yield from self.wrapped(f"skipped: {reason}", "  ", "dim")
 
     def complaint(self, subject: str, test: TestResult) -> Iterator[Line]:
         """A file that nothing can be said about but why it cannot be graded."""

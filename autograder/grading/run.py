@@ -262,7 +262,7 @@ class Run:
         if report.passed:
             self._judge_pass(result, copies)
         elif report.skipped:
-            result.status = "skipped"
+            result.status, result.message = "skipped", _why_skipped(report)
         elif call.excinfo is not None:
             self._judge_failure(result, copies, call.excinfo.value, report)
         report.sections = [(name, _bounded(text)) for name, text in report.sections]
@@ -350,6 +350,13 @@ def _name_without(name: str, label: str) -> str:
 def _known(exercise: tree.Exercise | None) -> tree.Exercise:
     assert exercise is not None
     return exercise
+
+
+def _why_skipped(report: Any) -> str:
+    """The reason that a test gives for being skipped."""
+    place = report.longrepr
+    reason = str(place[2]) if isinstance(place, tuple) and len(place) == 3 else ""
+    return reason.removeprefix("Skipped: ")
 
 
 def _bounded(text: str) -> str:

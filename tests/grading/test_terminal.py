@@ -243,6 +243,28 @@ def test_live_tests_run_only_when_asked_for(course: Course) -> None:
     assert "all 3 hold" in said
 
 
+def test_why_tests_were_skipped_is_said_once(course: Course) -> None:
+    course.answer(SOLUTION)
+    course.write(
+        "exercises/03_async_await/test_double_live.py",
+        """
+        import pytest
+
+        @pytest.fixture
+        def server():
+            pytest.skip("There is no server here: start one.")
+
+        @pytest.mark.live
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_really(submission, server, number):
+            raise AssertionError
+        """,
+    )
+    status, said = course.pytest("exercises/03", "--live")
+    assert status == 0
+    assert said.count("skipped: There is no server here: start one.") == 1
+
+
 def test_a_plain_test_has_a_time_limit_and_ends_nothing(course: Course) -> None:
     course.write(
         "exercises/03_async_await/test_double_plain.py",
