@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .events import Event
 from .loop import START
 from .ownership import STUDIED, is_asyncio
+from .tasks import code_of
 from .waits import describe_wait
 from .words import shown
 
@@ -80,6 +81,7 @@ class Recorder(Silence):
         self._world = world
         self.events = deque(maxlen=_MAX_EVENTS)
         self._raising: tuple[FrameType, int] | None = None
+        self._at: tuple[FrameType, int] | None = None
         self._tracing = False
         self._newborn: asyncio.Task[Any] | None = None
         self._hook = _Hook()
@@ -101,7 +103,9 @@ class Recorder(Silence):
         frame = self._world.ownership.nearest(sys._getframe(1))
         place = (frame.f_code.co_filename, frame.f_lineno) if frame else None
         by = self.lane() or _asyncio_part()
-        if frame is not None and asyncio.current_task(self._world.loop) is self._world.main:
+        main = self._world.main
+        by_main = main is not None and asyncio.current_task(self._world.loop) is main
+        if frame is not None and main and by_main and frame.f_code is not code_of(main):
             by = frame.f_code.co_name  # studied code that the test has called, not the test
         self._append("cancel", by, self._world.label(task), place)
 
@@ -129,7 +133,7 @@ class Recorder(Silence):
         if self._tracing:
             sys.settrace(None)
             self._tracing = False
-            self._hook.recorder = self._raising = None
+            self._hook.recorder = self._raising = self._at = None
 
     def _enter(self, frame: FrameType, event: str, arg: Any) -> Any:
         code = frame.f_code
@@ -142,14 +146,17 @@ class Recorder(Silence):
     def step(self, frame: FrameType, event: str, arg: Any) -> None:
         """One event in a frame of studied code."""
         if event == "line":
-            if self._raising == (frame, frame.f_lineno):
-                return  # 3.12 and later report it again as an exception leaves
+            again, self._at = self._at == (frame, frame.f_lineno), None
+            if again or self._raising == (frame, frame.f_lineno):
+                return  # 3.12 and later report a line again as an exception or an await leaves it
             self._raising = None
             code = frame.f_code
             text = linecache.getline(code.co_filename, frame.f_lineno).strip()
             self._append("line", text, self.lane(), (code.co_filename, frame.f_lineno))
-        elif event == "exception" and not issubclass(arg[0], _ENDS_AN_AWAIT):
-            self._raising = (frame, frame.f_lineno)
+        elif event == "exception":
+            self._at = (frame, frame.f_lineno)
+            if not issubclass(arg[0], _ENDS_AN_AWAIT):
+                self._raising = self._at
         elif event == "return" and arg is None and self._raising == (frame, frame.f_lineno):
             self.unwound = True
 
