@@ -1,8 +1,8 @@
 """Programs a person runs: `course run NAME`.
 
-A program is a folder here with a `program.py`, whose package has a function `run`. Its parameters are
-the options of the command and its docstring is the help; what it returns is the exit status, None
-for 0. Other folders hold what graders and programs share.
+A program is a folder here with a `program.py`, whose package has a function `run`. Its parameters
+are the options of the command and its docstring is the help; what it returns is the exit status,
+None for 0. Other folders hold what graders and programs share.
 """
 
 from collections.abc import Callable
