@@ -73,7 +73,7 @@ class Timeline:
 
     def __repr__(self) -> str:
         tasks = len({event.lane for event in self.events} - {""})
-        return f"<Timeline: {plural(len(self.events), 'event')} of {plural(tasks, 'task')}>"
+        return f"<Timeline of {plural(tasks, 'task')}>"
 
 
 @dataclass(slots=True)
