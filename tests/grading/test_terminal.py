@@ -73,7 +73,7 @@ def test_a_failure_says_what_happened_what_it_is_called_and_how_to_see_it_again(
     status, said = course.pytest("exercises/03")
     assert status == 1
     lines = said.splitlines()
-    block = lines[lines.index("  ↳ follows from what is told below") + 2 :]
+    block = lines[lines.index("    (↳ follows from what is told below)") + 2 :]
     assert block[0].startswith("✗ Twice the number comes back: two for one")
     assert block[0].endswith("found in world 1 of 5")
     assert "on line 2 was called but never awaited" in block[1]
