@@ -44,9 +44,9 @@ class Connection:
         self._on_gone = on_gone
         self._open = 2
         names = (source[0].name, f"{target[0].name}:{self.port}")
-        self._requests = Pipe(world, link, key, names)
-        self._answers = Pipe(world, link, f"{key} back", (names[1], names[0]))
-        self._answers.on_fuse = self.reset
+        there = 0 if link.ends[0] is source[0] else 1
+        self._requests = Pipe(world, link, key, names, there)
+        self._answers = Pipe(world, link, f"{key} back", (names[1], names[0]), 1 - there)
         self.client = SimulatedTransport(
             world.loop,
             f"{names[0]} -> {names[1]}",
@@ -66,6 +66,11 @@ class Connection:
             self._end_gone,
         )
 
+    @property
+    def is_local(self) -> bool:
+        """True if both ends are on one host."""
+        return self.link.ends[0] is self.link.ends[1]
+
     def open(self, accept: Callable[[SimulatedTransport], None]) -> None:
         """Send the handshake's last leg; ``accept`` is called when it arrives."""
         server = self.server
@@ -74,14 +79,36 @@ class Connection:
 
     def reset_after(self, size: int) -> None:
         """Break the connection when the accepting end has sent that many bytes."""
-        self._answers.fuse = size
+        self._after(size, self.reset)
+
+    def half_open_after(self, size: int) -> None:
+        """Sever the connection when the accepting end has sent that many bytes."""
+        self._after(size, self.sever)
+
+    def _after(self, size: int, what: Callable[[], None]) -> None:
+        self._answers.fuse = size or None
+        self._answers.on_fuse = what
         if size == 0:
-            self.reset()
+            what()
 
     def reset(self) -> None:
         """Break the connection: both ends learn of it a trip from now."""
         self._requests.end(Signal.RESET)
         self._answers.end(Signal.RESET)
+
+    def sever(self) -> None:
+        """Leave it half-open: what either end sends from now on is lost, and neither is told."""
+        self._requests.sever()
+        self._answers.sever()
+
+    def lose_end(self, host: Host) -> None:
+        """The host knows nothing of the connection any more, and answers it with a reset."""
+        (self.server if host is self.target else self.client).lose()
+
+    def darken(self) -> None:
+        """Nothing gets through the link any more."""
+        self._requests.darken()
+        self._answers.darken()
 
     def let_go(self) -> None:
         """The link is no longer held."""

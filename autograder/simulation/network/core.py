@@ -169,6 +169,9 @@ class Network(Faults):
         rule = self._befalls("reset", target, address[1], key)
         if rule is not None:
             connection.reset_after(rule.after)
+        rule = self._befalls("half-open", target, address[1], key)
+        if rule is not None:
+            connection.half_open_after(rule.after)
         return connection
 
     def _accept(

@@ -26,7 +26,7 @@ class Rule:
     ``port`` None means every port, ``chance`` None means always; ``after`` is in bytes.
     """
 
-    kind: Literal["refuse", "drop", "silence", "reset"]
+    kind: Literal["refuse", "drop", "silence", "reset", "half-open"]
     port: int | None
     chance: float | None
     after: int = 0
@@ -39,7 +39,9 @@ class Host:
     Attributes:
         latency: seconds, least and most, of one trip to or from it; None for the network's own.
         resolve_delay: seconds until its name is resolved.
+        bandwidth: bytes a second of a link to it, each way; None for no bound.
         stalled: nothing gets to it or from it for now.
+        vanished: nothing gets to it or from it, and TCP gives up in the end.
         fragment: the share of writes to or from it that arrive in two pieces (never when calm).
     """
 
@@ -47,7 +49,9 @@ class Host:
     address: str
     latency: Range | None = None
     resolve_delay: float = 0.0
+    bandwidth: float | None = None
     stalled: bool = False
+    vanished: bool = False
     fragment: float = 0.0
     rules: list[Rule] = field(default_factory=list)
     listeners: dict[tuple[str, int], SimulatedServer] = field(default_factory=dict)
@@ -74,16 +78,23 @@ class Host:
 class Link:
     """The way between two hosts, the same in both directions.
 
-    ``low`` and ``high`` are the seconds that one trip takes; a link that is ``held`` keeps what
-    is on its way until it is let go.
+    ``low`` and ``high`` are the seconds that one trip takes, ``bandwidth`` the bytes a second that
+    all its connections share in each of its two directions (None for no bound). A link that is
+    ``held`` keeps what is on its way until it is let go; if it is ``dark`` as well, what is sent
+    is lost, and TCP sends it again or gives up.
     """
 
-    __slots__ = ("connections", "cut", "ends", "fragment", "held", "high", "low", "own")
+    __slots__ = (
+        "_free_at", "bandwidth", "connections", "cut", "dark", "ends", "fragment", "held", "high",
+        "low", "own", "own_bandwidth",
+    )  # fmt: skip
 
     def __init__(self, one: Host, other: Host, default: Range) -> None:
         self.ends = (one, other)
         self.own: Range | None = None
+        self.own_bandwidth: float | None = None
         self.cut = False
+        self._free_at = [0.0, 0.0]
         self.connections: dict[str, int] = {}
         self.refresh(default)
 
@@ -93,8 +104,25 @@ class Link:
         given = [self.own] if self.own else [end.latency for end in self.ends if end.latency]
         self.low = max((low for low, _ in given), default=default[0])
         self.high = max((high for _, high in given), default=default[1])
-        self.held = self.cut or one.stalled or other.stalled
+        bounds = [self.own_bandwidth, one.bandwidth, other.bandwidth]
+        self.bandwidth = min((bound for bound in bounds if bound is not None), default=None)
+        # A host reaches itself whatever becomes of its cable.
+        self.dark = self.cut or (one is not other and (one.vanished or other.vanished))
+        self.held = self.dark or one.stalled or other.stalled
         self.fragment = max(one.fragment, other.fragment)
+
+    def departure(self, direction: int, size: int, now: float) -> float:
+        """When the last of so many bytes has left: they queue behind those that were there first.
+
+        ``direction`` is 0 for what the first of its ends sends, 1 for what the other does.
+        """
+        assert self.bandwidth is not None
+        self._free_at[direction] = max(now, self._free_at[direction]) + size / self.bandwidth
+        return self._free_at[direction]
+
+    def forget_queue(self) -> None:
+        """What waited to be carried is lost."""
+        self._free_at = [0.0, 0.0]
 
     def number(self, target: str) -> int:
         """How many connections to ``target`` there were on this link, with a new one."""

@@ -9,6 +9,7 @@ from contextvars import Context
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from .retransmission import GIVE_UP, next_attempt
 from .words import describe
 
 if TYPE_CHECKING:
@@ -34,17 +35,21 @@ class Pipe:
     """Carries bytes from one transport to another.
 
     ``receive`` and ``signal`` are called with what arrives, ``writable`` when the window has room
-    again after a sender was refused room. All of them run in ``context``, if one is given.
-    Latencies are drawn for each segment; one that is faster than the one before waits for it.
+    again after a sender was refused room, ``on_given_up`` when nothing has been acknowledged for
+    too long. All of them run in the context of the end they belong to, if one is given. Latencies
+    are drawn for each segment; one that is faster than the one before waits for it.
     """
 
     __slots__ = (
-        "_credits", "_ended", "_loop", "_sent", "_timer", "_under_way", "_unread",
-        "_waited_for", "_wake_up", "_world", "context", "fuse", "key", "link", "names",
-        "on_fuse", "receive", "sender_context", "signal", "writable",
+        "_credits", "_direction", "_ended", "_giving_up", "_loop", "_lost_since", "_sent",
+        "_severed", "_timer", "_under_way", "_unread", "_waited_for", "_wake_up", "_world",
+        "context", "fuse", "key", "link", "names", "on_fuse", "on_given_up", "receive",
+        "sender_context", "signal", "writable",
     )  # fmt: skip
 
-    def __init__(self, world: World, link: Link, key: str, names: tuple[str, str]) -> None:
+    def __init__(
+        self, world: World, link: Link, key: str, names: tuple[str, str], direction: int
+    ) -> None:
         self._world = world
         self._loop = world.loop
         self.link = link
@@ -55,6 +60,7 @@ class Pipe:
         self.receive: Callable[[bytes], None]
         self.signal: Callable[[Signal], None]
         self.writable: Callable[[], None]
+        self.on_given_up: Callable[[], None]
         self.fuse: int | None = None
         """Bytes after which ``on_fuse`` is called and nothing more gets through."""
         self.on_fuse: Callable[[], None]
@@ -66,6 +72,10 @@ class Pipe:
         self._wake_up: asyncio.TimerHandle | None = None
         self._sent = 0
         self._ended: Signal | None = None
+        self._direction = direction
+        self._severed = False
+        self._lost_since = 0.0
+        self._giving_up: asyncio.TimerHandle | None = None
 
     # -- the sender's end -----------------------------------------------------------------------
 
@@ -83,12 +93,14 @@ class Pipe:
         if self._ended is not None:
             return
         if self.fuse is not None:
-            blows = len(data) >= self.fuse
-            data = data[: self.fuse]
-            self.fuse -= len(data)
-            if blows:
-                self._send(data)
-                self.on_fuse()
+            through, data = data[: self.fuse], data[self.fuse :]
+            self.fuse -= len(through)
+            self._send(through)
+            if self.fuse:
+                return
+            self.fuse = None
+            self.on_fuse()
+            if self._ended is not None:
                 return
         self._send(data)
 
@@ -128,6 +140,8 @@ class Pipe:
     def wait_for_room(self) -> None:
         """Have ``writable`` called once there is more room."""
         self._waited_for = True
+        if self.link.dark or self._severed:
+            self._wait_for_acknowledgement()
         if self._credits:
             self._wake_up_at(self._credits[0][0])
 
@@ -148,10 +162,21 @@ class Pipe:
         self._sent += 1
         link, world = self.link, self._world
         latency = world.latency(f"{self.key} seg {self._sent}", link.low, link.high)
-        arrival = self._loop.now + latency
+        if self._severed:
+            self._wait_for_acknowledgement()
+            return
+        arrival = self._departure(payload) + latency
         self._under_way.append((arrival, payload, shown))
+        if link.dark:
+            self._wait_for_acknowledgement()
         if self._timer is None:
             self._timer = self._loop.call_at(arrival, self._arrive, context=self.context)
+
+    def _departure(self, payload: bytes | Signal) -> float:
+        """When the last byte of it is on its way: behind all that the link has yet to carry."""
+        if self.link.bandwidth is None or isinstance(payload, Signal):
+            return self._loop.now
+        return self.link.departure(self._direction, len(payload), self._loop.now)
 
     def _shown(self, data: bytes) -> str:
         what = describe(data)
@@ -190,14 +215,74 @@ class Pipe:
         self._world.record("deliver", f"{what} from {self.names[0]}", lane="", key=key)
 
     def let_go(self) -> None:
-        """The link is no longer held: what waited arrives a trip later."""
+        """The link is no longer held: what waited arrives a trip later.
+
+        What was lost meanwhile is sent when TCP tries again, which may be a while from now.
+        """
+        if self._giving_up is None:
+            self._go_on()
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        attempt = next_attempt(self._lost_since, self._loop.now)
+        if attempt is not None and not self._severed:
+            self._timer = self._loop.call_at(attempt, self._send_again, context=self.sender_context)
+
+    def _send_again(self) -> None:
+        self._timer = None
+        if not self.link.held:
+            assert self._giving_up is not None
+            self._giving_up.cancel()
+            self._giving_up = None
+            self._go_on()
+
+    def _go_on(self) -> None:
         link, now = self.link, self._loop.now
-        later = now + self._world.latency(f"{self.key} let go", link.low, link.high)
+        later = self._world.latency(f"{self.key} let go", link.low, link.high)
         if self._under_way and self._timer is None:
-            when = max(later, self._under_way[0][0])
-            self._timer = self._loop.call_at(when, self._arrive, context=self.context)
+            again = [
+                (max(due, self._departure(payload) + later), payload, shown)
+                for due, payload, shown in self._under_way
+            ]
+            self._under_way = deque(again)
+            self._timer = self._loop.call_at(again[0][0], self._arrive, context=self.context)
         if self._waited_for and self._credits:
-            self._wake_up_at(later)
+            self._wake_up_at(now + later)
+
+    # -- without an answer ----------------------------------------------------------------------
+
+    def darken(self) -> None:
+        """Nothing gets through the link any more, and nobody says so."""
+        if self._under_way or self._waited_for:
+            self._wait_for_acknowledgement()
+
+    def sever(self) -> None:
+        """Lose for ever what is sent from now on, and tell nobody."""
+        self._severed = True
+        if self._waited_for:
+            self._wait_for_acknowledgement()
+
+    def _wait_for_acknowledgement(self) -> None:
+        if self._giving_up is None:
+            self._lost_since = self._loop.now
+            self._giving_up = self._loop.call_later(
+                GIVE_UP, self._give_up, context=self.sender_context
+            )
+
+    def _give_up(self) -> None:
+        if self._world.tracing:
+            one, other = self.names
+            said = f"{one} gives up on {other}: nothing was acknowledged for {GIVE_UP:g} s"
+            self._world.record("fault", said)
+        self.abandon()
+        self.on_given_up()
+
+    def abandon(self) -> None:
+        """The sender has no connection any more: what is under way is not sent again."""
+        self._under_way.clear()
+        self._waited_for = False
+        self._stop_timers()
 
     # -- the receiver's end ---------------------------------------------------------------------
 
@@ -211,9 +296,11 @@ class Pipe:
     def close(self) -> None:
         """The world is over."""
         self._ended = Signal.RESET
-        self._under_way.clear()
         self._credits.clear()
-        for timer in (self._timer, self._wake_up):
+        self.abandon()
+
+    def _stop_timers(self) -> None:
+        for timer in (self._timer, self._wake_up, self._giving_up):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._wake_up = None
+        self._timer = self._wake_up = self._giving_up = None

@@ -44,12 +44,14 @@ class Topology:
         resolve_delay: float | None = None,
         *,
         fragment: float | None = None,
+        bandwidth: float | None = None,
     ) -> Host:
         """The host of that name, made if it is new.
 
         ``latency`` is in seconds, least and most, of one trip to it or from it; between two
         hosts the slower one counts. ``resolve_delay`` is in seconds. ``fragment`` is the share of
-        writes that arrive in two pieces.
+        writes that arrive in two pieces. ``bandwidth`` is in bytes a second, each way, of its link
+        to any one host; the narrower of two counts.
         """
         host = self._host(name)
         if resolve_delay is not None:
@@ -58,6 +60,8 @@ class Topology:
             host.latency = latency
         if fragment is not None:
             host.fragment = fragment
+        if bandwidth is not None:
+            host.bandwidth = positive(bandwidth)
         self._refresh(self._links_of(host))
         return host
 
@@ -99,15 +103,20 @@ class Topology:
         return [link for link in self._links.values() if host in link.ends]
 
     def _refresh(self, links: list[Link]) -> None:
-        freed = []
+        freed, darkened = set(), set()
         for link in links:
-            held = link.held
+            held, dark = link.held, link.dark
             link.refresh(self.latency)
             if held and not link.held:
-                freed.append(link)
-        for connection in list(self._connections) if freed else ():
+                link.forget_queue()
+                freed.add(link)
+            elif link.dark and not dark:
+                darkened.add(link)
+        for connection in list(self._connections) if freed or darkened else ():
             if connection.link in freed:
                 connection.let_go()
+            elif connection.link in darkened:
+                connection.darken()
 
     # -- names ----------------------------------------------------------------------------------
 
@@ -173,3 +182,9 @@ class Topology:
 def _complete(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def positive(bandwidth: float) -> float:
+    if not bandwidth > 0:
+        raise ValueError(f"bandwidth must be more than 0 bytes a second, not {bandwidth!r}")
+    return bandwidth

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import errno
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .pipe import Pipe, Signal
-from .reading import ReadingTransport
+from .reading import ReadingTransport, os_error
 
 if TYPE_CHECKING:
     from .server import SimulatedServer
@@ -53,6 +54,7 @@ class SimulatedTransport(ReadingTransport):
         self._socket = socket
         self._on_gone = on_gone
         outgoing.writable = self._pump
+        outgoing.on_given_up = self._on_given_up
         self._server: SimulatedServer | None = None
         # Views, so that what is left of a large write is not copied each time the window opens.
         self._buffer: deque[memoryview] = deque()
@@ -268,6 +270,20 @@ class SimulatedTransport(ReadingTransport):
             return
         rude = unread or self._socket.resets_on_close
         self._outgoing.end(Signal.RESET if rude else Signal.EOF)
+
+    def _on_given_up(self) -> None:
+        """Nothing of what was sent has been acknowledged for too long."""
+        if not self._gone:
+            self._broken = True
+            self._fatal(os_error(TimeoutError, errno.ETIMEDOUT))
+
+    def lose(self) -> None:
+        """The host has lost its connections, as it does when its address changes."""
+        self._outgoing.abandon()
+        self.on_open = None
+        if not self._gone:
+            self._broken = True
+            self._fatal(os_error(ConnectionAbortedError, errno.ECONNABORTED))
 
     def turn_away(self) -> None:
         """Nobody accepts this connection any more."""
