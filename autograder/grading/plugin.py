@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .live import amqp_url, live_servers, redis_url  # noqa: F401 - fixtures
+
 if TYPE_CHECKING:
     from .submission import Submission
 
