@@ -208,13 +208,22 @@ class Network(Faults):
         if host is None and port is None:
             raise ValueError("Neither host/port nor sock were specified")
         several = isinstance(host, Iterable) and not isinstance(host, (str, bytes))
-        names = dict.fromkeys(map(normal, host if several else [host]))
-        number = port_number(port)
-        places = [self._place(name, number) for name in names]
-        server = SimulatedServer(self._loop, places, protocol_factory)
-        self._servers.append(server)
+        server = self._bind(protocol_factory, host if several else [host], port)
         if start_serving:
             await server.start_serving()
+        return server
+
+    def listen(self, protocol_factory: Factory, host: str, port: int) -> SimulatedServer:
+        """As `create_server`, for simulated servers: it serves at once, and nobody has to wait."""
+        server = self._bind(protocol_factory, [host], port)
+        server.begin()
+        return server
+
+    def _bind(self, factory: Factory, hosts: Iterable[Any], port: Any) -> SimulatedServer:
+        number = port_number(port)
+        places = [self._place(name, number) for name in dict.fromkeys(map(normal, hosts))]
+        server = SimulatedServer(self._loop, places, factory)
+        self._servers.append(server)
         return server
 
     def _place(self, name: str, port: int) -> Place:

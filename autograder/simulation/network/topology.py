@@ -81,6 +81,10 @@ class Topology:
         wanted = self._host(host)
         return [c for c in self._connections if wanted in c.link.ends]
 
+    def name_of(self, address: str) -> str:
+        """The name of the host with this address; of 127.0.0.1, of the host that asks."""
+        return self._host(address).name
+
     def _host(self, name: str) -> Host:
         name = normal(name)
         if name in (LOOPBACK, ANY):
