@@ -17,7 +17,8 @@ from .live import amqp_url, live_servers, redis_url  # noqa: F401 - fixtures
 if TYPE_CHECKING:
     from .submission import Submission
 
-_RUN = pytest.StashKey[Any]()
+RUN = pytest.StashKey[Any]()
+"""Where a run of pytest over exercises keeps its `Run`."""
 
 _MARKERS = (
     "points(n): what a test is worth, 1 unless it says otherwise",
@@ -57,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     run = begin(config)
     if run is not None:
-        config.stash[_RUN] = run
+        config.stash[RUN] = run
         if run.takes_over_terminal:
             sys.unraisablehook = _say_nothing
 
@@ -68,7 +69,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     A coroutine that catches every exception is over only when it is collected, and pytest would
     tell that at length, below the verdict.
     """
-    run = session.config.stash.get(_RUN, None)
+    run = session.config.stash.get(RUN, None)
     if run is not None and run.takes_over_terminal:
         sys.unraisablehook = _say_nothing
 
@@ -82,7 +83,7 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
     if type(plugin).__name__ != "TerminalReporter":
         return
     config: pytest.Config = plugin.config  # type: ignore[attr-defined]
-    run = config.stash.get(_RUN, None)
+    run = config.stash.get(RUN, None)
     if run is not None and run.takes_over_terminal:
         manager.unregister(plugin)
         manager.register(run.make_reporter(), "terminalreporter")
@@ -91,13 +92,13 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist how wide the terminal is."""
-    run = node.config.stash.get(_RUN, None)
+    run = node.config.stash.get(RUN, None)
     if run is not None:
         node.workerinput["page"] = [run.page.width, run.page.encoding]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    run = metafunc.config.stash.get(_RUN, None)
+    run = metafunc.config.stash.get(RUN, None)
     if run is not None and run.variants is not None and "submission" in metafunc.fixturenames:
         variants = run.variants_of(metafunc.definition.path)
         paths = list(variants.values())
@@ -110,7 +111,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if live:
             config.hook.pytest_deselected(items=live)
             items[:] = [item for item in items if item not in live]
-    run = config.stash.get(_RUN, None)
+    run = config.stash.get(RUN, None)
     if run is not None:
         run.collected(items)
 
@@ -118,7 +119,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def submission(request: pytest.FixtureRequest) -> Iterator[Submission]:
     """What the learner wrote for this exercise: the names of the module, fresh in every world."""
-    run = request.config.stash.get(_RUN, None)
+    run = request.config.stash.get(RUN, None)
     if run is None:
         raise pytest.UsageError("The fixture `submission` is for graders in exercises/.")
     with run.submission(request.node, getattr(request, "param", None)) as found:
@@ -127,7 +128,7 @@ def submission(request: pytest.FixtureRequest) -> Iterator[Submission]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
-    run = pyfuncitem.config.stash.get(_RUN, None)
+    run = pyfuncitem.config.stash.get(RUN, None)
     if run is None or run.exercise_of(pyfuncitem) is None:
         return (yield)
     with run.calling(pyfuncitem):
@@ -137,7 +138,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report: Any = yield
-    run = item.config.stash.get(_RUN, None)
+    run = item.config.stash.get(RUN, None)
     if run is not None and run.exercise_of(item) is not None:
         run.judge(item, call, report)
     return report

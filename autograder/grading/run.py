@@ -246,6 +246,10 @@ class Run:
 
         return time_limit(_PATIENCE, Ownership(copies.is_learner))
 
+    def renew_budget(self) -> None:
+        """Shrink the next failure at leisure again."""
+        self._budget = _BUDGET
+
     # -- afterwards -----------------------------------------------------------------------------
 
     def judge(self, item: pytest.Item, call: pytest.CallInfo[None], report: Any) -> None:
@@ -270,7 +274,6 @@ class Run:
 
     def _new_result(self, item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:
         exercise = _known(self.exercise_of(item))
-        points = item.get_closest_marker("points")
         label = self._label_of(item)
         copies = item.stash.get(_COPIES, None)
         result = TestResult(
@@ -282,7 +285,7 @@ class Run:
             grader=tree.shown(item.path, self.root),
             position=self._positions.get(item.nodeid, 0),
             requirement=_requirement(item, label),
-            max_points=float(points.args[0]) if points and points.args else 1.0,
+            max_points=_points(item),
             hints=[str(mark.args[0]) for mark in item.iter_markers("hint") if mark.args][::-1],
             seconds=call.duration,
             path=str(copies.path if copies else self.copies_for(exercise).path),
@@ -322,6 +325,31 @@ class Run:
             subject = f"{result.title} · {Path(result.file or result.path).name}"
             return plain(self.page.complaint(subject, result))
         return plain(self.page.failure(result))
+
+
+def expected_of(item: pytest.Item) -> dict[str, Any]:
+    """A test as it is known before any submission is imported: the fields of `verdict.Expected`."""
+    import inspect
+
+    function = inspect.unwrap(getattr(item, "function", lambda: None))
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        lines, first = [], 0
+    return {
+        "nodeid": item.nodeid,
+        "test": item.name,
+        "requirement": _requirement(item, ""),
+        "max_score": _points(item),
+        "grader": item.nodeid.partition("::")[0],
+        "line": first,
+        "source": "".join(lines),
+    }
+
+
+def _points(item: pytest.Item) -> float:
+    points = item.get_closest_marker("points")
+    return float(points.args[0]) if points and points.args else 1.0
 
 
 def _plan_of(item: pytest.Item) -> Any:

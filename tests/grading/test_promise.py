@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.grading import promise
+from autograder.grading import promise, stubs
 
 STUB = """
 class Pool:
@@ -49,7 +49,7 @@ def write(root: Path, tree: str, text: str) -> Path:
     path = root / tree / INSIDE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    promise._shipped.cache_clear()
+    stubs.shipped.cache_clear()
     return path
 
 
@@ -117,11 +117,11 @@ def test_a_file_with_nothing_to_write_is_as_given_until_it_is_changed(root: Path
     other = root / "exercises" / "05_x" / "shop.py"
     other.write_text("def f():\n    return 1\n")
     commit(root)
-    promise._shipped.cache_clear()
+    stubs.shipped.cache_clear()
     assert promise.is_as_given(root, "05_x/shop.py", other)
     other.write_text("def f():\n    return 2\n")
     commit(root)
-    promise._shipped.cache_clear()
+    stubs.shipped.cache_clear()
     assert not promise.is_as_given(root, "05_x/shop.py", other)
 
 

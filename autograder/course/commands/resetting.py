@@ -10,6 +10,7 @@ from autograder.course.pristine import pristine, write_as_checked_out
 from autograder.course.refusal import Refusal
 from autograder.course.root import find_root, shown
 from autograder.course.syllabus import Exercise, read_syllabus
+from autograder.grading import stubs
 
 
 def reset(typed: str) -> None:
@@ -20,7 +21,8 @@ def reset(typed: str) -> None:
     """
     syllabus = read_syllabus(find_root())
     exercise = choose_one(syllabus, typed)
-    require_repository(syllabus.root)
+    if not (syllabus.root / stubs.FOLDER).is_dir():
+        require_repository(syllabus.root)
     changed = False
     for path in _paths(exercise):
         changed = _reset_file(syllabus.root, path) or changed
