@@ -1,5 +1,6 @@
 """The `course` command: what can be typed. What it does is in `autograder.course.commands`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -161,6 +162,61 @@ def check(what: SomeExercises = None) -> None:
 
     if not check(what):
         raise typer.Exit(1)
+
+
+@app.command()
+def grade(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="A checkout, a folder of stubs, a zip, a file or a git ref; several for a cohort.",
+        ),
+    ],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="03[/NAME]", help="Grade only these.", show_default=False),
+    ] = None,
+    report: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="Also write a report: exercism, classroom, gradescope, github, junit or json.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder for verdicts and reports.")
+    ] = Path("grades"),
+    jobs: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Children at a time; one a core if not given.", min=1),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="S", help="Real time an exercise may take.", min=1)
+    ] = None,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="Refuse to grade where there is no sandbox.")
+    ] = False,
+) -> None:
+    """Grade submissions that you do not trust: isolated, with the graders of this course.
+
+    Only the files that a learner was to write are taken from a submission. The exit status is 0 for
+    full marks, 1 for less, and 2 when grading itself failed. verdict.json is always written.
+
+    \b
+    Examples:
+      course grade ../their-checkout
+      course grade answers.zip --only 03/fetch_prices --report junit
+      course grade origin/their-branch --report github --output out
+    """
+    from autograder.course.commands.judging import Wishes, grade
+
+    cores = os.cpu_count() or 1
+    wishes = Wishes(
+        paths, only or [], report or [], output, jobs or cores, seconds=seconds, isolated=isolated
+    )
+    raise typer.Exit(grade(wishes))
 
 
 @app.command()

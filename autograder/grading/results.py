@@ -40,7 +40,7 @@ class TestResult:
         test: its name, with parameters; nodeid: pytest's; grader: its file, from the root.
         position: its place among all tests of the run.
         requirement: what has to hold, as the learner reads it.
-        points, max_points: as the grader gives them; hints: in order.
+        max_points: what the grader says it is worth (`verdict` computes scores); hints: in order.
         seconds: real time it took.
         message: what happened, for a failure; lines.
         notes: the mistakes seen, what a detector saw first.
@@ -66,7 +66,6 @@ class TestResult:
     position: int = 0
     requirement: str = ""
     status: Status = "passed"
-    points: float = 0.0
     max_points: float = 1.0
     hints: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -124,14 +123,6 @@ class ExerciseResult:
     @property
     def passed(self) -> int:
         return sum(test.status == "passed" for test in self.tests)
-
-    @property
-    def points(self) -> float:
-        return sum(test.points for test in self.tests)
-
-    @property
-    def max_points(self) -> float:
-        return sum(test.max_points for test in self.tests)
 
     @property
     def status(self) -> Status:

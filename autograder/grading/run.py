@@ -301,8 +301,6 @@ class Run:
 
         if Judge(self.root, copies).is_untouched():
             result.status = "not-begun"
-        else:
-            result.points = result.max_points
 
     def _judge_failure(
         self, result: TestResult, copies: Copies, error: BaseException, report: Any

@@ -13,12 +13,14 @@ from .channel import Forged
 
 _MOST_TEXT = 40_000
 _MOST_TESTS = 2_000
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)", re.DOTALL)
 
 
 def clean(text: object) -> str:
-    """Text that is safe to print and to keep: no escape sequences, no control signs, not endless."""
+    """Text that is safe to print and keep: no escape sequences or control signs, not endless."""
     said = text if isinstance(text, str) else "" if text is None else str(text)
     said = said[: 2 * _MOST_TEXT].replace("\r\n", "\n")
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _ESCAPES.sub("", said))[:_MOST_TEXT]

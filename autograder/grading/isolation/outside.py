@@ -75,6 +75,7 @@ class _Conversation:
         self._deadline = time.monotonic() + limits.wall
         self._lines: queue.Queue[bytes] = queue.Queue(maxsize=64)
         self._output = bytearray()
+        self._uid = sandbox.new_uid()
         key = secrets.token_bytes(KEY_BYTES)
         self._reader = Reader(key)
         room.put(room.stubs)
@@ -100,7 +101,7 @@ class _Conversation:
                 "key": key.hex(),
                 "graders": room.graders,
                 "limits": asdict(limits),
-                "uid": sandbox.uid,
+                "uid": self._uid,
                 "processes": self._most_processes(),
             }
         )
@@ -108,7 +109,7 @@ class _Conversation:
     def _most_processes(self) -> int | None:
         if os.name != "posix" or not Path("/proc/self").exists():
             return None
-        others = 0 if self._sandbox.uid is not None else processes.threads_of_user()
+        others = 0 if self._uid is not None else processes.threads_of_user()
         return others + self._limits.processes
 
     # -- what is said ---------------------------------------------------------------------------
@@ -116,18 +117,15 @@ class _Conversation:
     def hold(self, files: Mapping[str, bytes]) -> None:
         """Have the tests told, then run on the submission, then the grader checked."""
         try:
-            for kind, answer in (
-                ("ready", lambda: self._room.put(files)),
-                ("graded", lambda: self._room.put(self._room.stubs)),
-                ("end", None),
-            ):
-                if not self._hear_until(kind):
-                    return
-                if kind == "ready" and self._run.complaint:
-                    return
-                if answer is not None:
-                    answer()
-                    self._say({"go": kind})
+            if not self._hear_until("ready") or self._run.complaint:
+                return
+            self._room.put(files)
+            self._say({"go": "submission"})
+            if not self._hear_until("graded"):
+                return
+            self._room.put(self._room.stubs)
+            self._say({"go": "stub"})
+            self._hear_until("end")
         except Forged as forged:
             self._run.tampering = f"{forged}."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,11 +21,9 @@ def end(child: subprocess.Popen[bytes], token: str, *, shut_in: bool) -> None:
     child started is known by the token in its environment.
     """
     if os.name == "posix":
-        for kill in (lambda: os.killpg(child.pid, signal.SIGKILL), child.kill):
-            try:
-                kill()
-            except (ProcessLookupError, PermissionError):
-                continue
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.kill()
     else:
         _kill_tree(child)
     child.wait()

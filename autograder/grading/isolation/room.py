@@ -68,7 +68,7 @@ class Room:
         shutil.copy2(path, target, follow_symlinks=True)
 
     def put(self, files: Mapping[str, bytes]) -> None:
-        """Have exactly these files, by their paths seen from `exercises/`, in the learner's place."""
+        """Have exactly these of the learner's files, by their paths seen from `exercises/`."""
         for inside in self._learners:
             place = self.course / "exercises" / inside
             if inside in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -21,7 +22,8 @@ _SETTINGS = (
     "/etc/ssl", "/etc/alternatives", "/etc/passwd", "/etc/group",
 )  # fmt: skip
 _FIRST_UID, _UIDS = 61_000, 4_000
-"""Nobody has these user ids; each grading process of root's takes one of its own."""
+"""Nobody has these user ids; each child of root's takes one of its own."""
+_children = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,10 @@ class Sandbox:
         """True if the child sees no files, no processes and no network but its own."""
         return self.kind == "bubblewrap"
 
-    @property
-    def uid(self) -> int | None:
-        """The user that the child becomes, since limits on processes do not bind root."""
+    def new_uid(self) -> int | None:
+        """The user that a child becomes, since limits on processes do not bind root."""
         if self.real and _is_root():
-            return _FIRST_UID + os.getpid() % _UIDS
+            return _FIRST_UID + (os.getpid() * 16 + next(_children)) % _UIDS
         return None
 
     def course(self, folder: Path) -> Path:
