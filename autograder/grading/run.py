@@ -329,7 +329,8 @@ def expected_of(item: pytest.Item) -> dict[str, Any]:
     """A test as it is known before any submission is imported: the fields of `verdict.Expected`."""
     import inspect
 
-    function = inspect.unwrap(getattr(item, "function", lambda: None))
+    function = getattr(item, "function", None)
+    function = inspect.unwrap(getattr(function, "__simulated__", function))
     try:
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError):

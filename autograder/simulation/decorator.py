@@ -53,6 +53,7 @@ def simulate(
         own = list(signature.parameters.values())[1:]
         run.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
         run.__simulate__ = plan  # type: ignore[attr-defined]
+        run.__simulated__ = test  # type: ignore[attr-defined]
         del run.__wrapped__  # pytest would look through it
         return run
 
