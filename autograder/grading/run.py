@@ -329,7 +329,7 @@ def expected_of(item: pytest.Item) -> dict[str, Any]:
     """A test as it is known before any submission is imported: the fields of `verdict.Expected`."""
     import inspect
 
-    function = getattr(item, "function", None)
+    function: Any = getattr(item, "function", None)
     function = inspect.unwrap(getattr(function, "__simulated__", function))
     try:
         lines, first = inspect.getsourcelines(function)

@@ -22,6 +22,7 @@ from .conftest import SOLUTION, Course
 
 EXERCISE = tree.Exercise("03_async_await", "double")
 PLAIN = Sandbox("plain", ("not isolated",))
+pytestmark = pytest.mark.slow  # each test has a child of its own
 QUICK = replace(Limits(), wall=20.0)
 
 
