@@ -8,9 +8,10 @@ The types below are given, and so is half of the parsing. Write the four functio
 NotImplementedError; add helpers and classes as you like. The pure ones first: they are quick.
 
 `parse_price(text, currency=None)`
-  * "1.299,00 €", "$1,299.00", "£34.90", "CHF 1'299.-", "1 299,00 EUR" (any kind of space), "1299".
-  * The last dot or comma begins the cents if one or two digits follow it and nothing else does.
-    All other marks only group digits: "1.299" and "1,299" are one thousand and something.
+  * "1.299,00 €", "$1,299.00", "£34.90", "CHF 1'299.-" (or the curly apostrophe), "1 299,00 EUR"
+    (any kind of space), "1299".
+  * The last dot or comma of the number begins the cents if one or two digits follow it there. All
+    other marks only group digits: "1.299" and "1,299" are one thousand and something.
   * The currency is a three-letter code in the text, or a symbol from CURRENCIES, else `currency`.
   * ValueError if there is no number, or no currency.
 
@@ -33,8 +34,9 @@ NotImplementedError; add helpers and classes as you like. The pure ones first: t
    5. An attempt is repeated if another may go better: no whole answer came (the connection failed
       or broke, or it took too long), or the status is 429 or 500 and above. A page is asked for
       `attempts` times at most. Nothing else is repeated: no other status, no page that is odd.
-   6. Before it is repeated, a page waits as many seconds as the answer's Retry-After header says,
-      whatever the status; without one, at least `pause` seconds.
+   6. Before it is repeated, a page waits at least as many seconds as the answer's Retry-After
+      header says, whatever the status; without one, at least `pause` seconds. After the last
+      attempt there is nothing to wait for.
    7. Whatever goes wrong with a page becomes a Failure, with the error of the last attempt, and
       costs nothing else: the pages before it and all others still count.
    8. A shop's page is read once, even if "next" leads back to it or two pages lead to it.
@@ -47,8 +49,10 @@ NotImplementedError; add helpers and classes as you like. The pure ones first: t
 `watch`, if given, may be called as `watch(shop.name, "what is happening")` whenever you like.
 `course run scraper --mine` starts ten real shops on your machine and shows what you tell it.
 
-Out of scope: robots.txt, JavaScript, dates in Retry-After, conversion of currencies, jitter,
-and two prices in one text.
+Out of scope: robots.txt, JavaScript, redirects, dates in Retry-After, conversion of currencies,
+jitter, two prices or two currencies in one text, whose offers come first when two of a shop's
+`urls` lead to the same page, and whether a host that said "not now" is asked for other pages
+meanwhile.
 """
 
 from __future__ import annotations

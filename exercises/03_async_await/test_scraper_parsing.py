@@ -22,6 +22,7 @@ def test_parse_price_reads_what_people_write(submission):
         "£34.90": ("34.90", "GBP"),
         "CHF 1'299.-": ("1299", "CHF"),
         "CHF 89.-": ("89", "CHF"),
+        "CHF 1\u2019299.50": ("1299.50", "CHF"),
         "1\u202f299,00\u00a0€": ("1299.00", "EUR"),
         "1 299,5 EUR": ("1299.5", "EUR"),
         "only $7!": ("7", "USD"),
@@ -79,7 +80,8 @@ def test_json_ld_products_are_read(submission):
 @pytest.mark.points(1)
 def test_open_graph_products_are_read(submission):
     """A page with Open Graph's price tags gives its one product."""
-    assert_reads(submission, markup.open_graph(KETTLE), [("Kettle", "34.90", "EUR")])
+    title = "<title>Kettle, the best one | Shop</title>"
+    assert_reads(submission, title + markup.open_graph(KETTLE), [("Kettle", "34.90", "EUR")])
     no_price = '<meta property="og:title" content="About us"><meta name="author" content="x">'
     assert_reads(submission, no_price + GOOD, [("Kettle", "34.90", "EUR")])
 

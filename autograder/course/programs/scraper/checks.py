@@ -18,13 +18,7 @@ import aiohttp
 from autograder.course.programs.scraper.shops import Visit
 from autograder.simulation import current_settings
 
-
-def comes_from_the_service(error: BaseException) -> bool:
-    """Whether `error` is what a service's answers raise, and not a slip in the code."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(comes_from_the_service(inner) for inner in error.exceptions)
-    kinds = (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError, InvalidOperation)
-    return isinstance(error, kinds)
+_JSON = str(Path(json.__file__).parent)
 
 
 def comes_from_a_request(error: BaseException) -> bool:
@@ -33,6 +27,20 @@ def comes_from_a_request(error: BaseException) -> bool:
         return all(comes_from_a_request(inner) for inner in error.exceptions)
     # TimeoutError is an OSError, and what json.loads raises is a ValueError.
     return isinstance(error, aiohttp.ClientError | OSError | json.JSONDecodeError)
+
+
+def comes_from_a_page(error: BaseException, page_error: type[Exception]) -> bool:
+    """Whether `error` is what a page causes that fails, or that nobody can read.
+
+    `page_error` is what the given half of scraper.py raises for the latter. Every other error that
+    leaves the scraper is a slip in it, and says by itself what is wrong.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(comes_from_a_page(inner, page_error) for inner in error.exceptions)
+    if isinstance(error, RecursionError):  # of a page, if it is json that went too deep
+        frames = traceback.extract_tb(error.__traceback__)
+        return frames[-1].filename.startswith(_JSON)
+    return comes_from_a_request(error) or isinstance(error, page_error | UnicodeError)
 
 
 def comes_from_reading(error: BaseException) -> bool:
@@ -53,7 +61,7 @@ def learners_line(error: BaseException) -> traceback.FrameSummary | None:
     if isinstance(error, BaseExceptionGroup):
         return learners_line(error.exceptions[0])
     frames = traceback.extract_tb(error.__traceback__)
-    while frames and frames[-1].filename.startswith(str(Path(json.__file__).parent)):
+    while frames and frames[-1].filename.startswith(_JSON):
         frames.pop()
     return frames[-1] if frames and current_settings().learner(frames[-1].filename) else None
 

@@ -156,6 +156,22 @@ def trickle(html: str, *, pause: float) -> Handler:
     return handler
 
 
+def drip(html: str, *, pieces: int, pause: float) -> Handler:
+    """Send the page in so many pieces, with `pause` seconds before each."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/html; charset=utf-8"})
+        await response.prepare(request)
+        size = -(-len(html) // pieces)
+        for begin in range(0, len(html), size):
+            await asyncio.sleep(pause)
+            await response.write(html[begin : begin + size].encode())
+        await response.write_eof()
+        return response
+
+    return handler
+
+
 def rate_limited(pages: Mapping[str, str], *, every: float) -> dict[str, str | Handler]:
     """Serve at most one page in `every` seconds; to others say 429 and when to come back."""
     opens_at = 0.0

@@ -3,7 +3,7 @@
 mistake: never-awaited
 fails: test_ten_shops_are_scraped, test_results_are_in_order, test_a_page_is_read_once,
     test_a_failure_costs_nothing_else, test_what_may_go_better_is_repeated,
-    test_an_attempt_has_its_own_timeout
+    test_an_attempt_has_its_own_timeout, test_each_shop_reads_its_own_pages
 """
 
 from __future__ import annotations
