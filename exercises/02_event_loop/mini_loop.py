@@ -13,16 +13,16 @@ Rules
      asked for. `call_soon` itself calls nothing, nor does anything else but `run`.
   2. `call_at(when, f, *args)` has it called when the clock says `when`, `call_later(delay, ...)`
      in `delay` seconds: never before its time, earlier times first, equal times in the order in
-     which they were asked for. A time that has passed already is due at once. `time()` returns
-     what the clock says.
+     which they were asked for. A time that has passed already is due at once, among the others in
+     the order of their times. `time()` returns what the clock says.
   3. All three return a Handle. After `handle.cancel()` the call is not made, even if it was the
      very next. Nobody waits for a cancelled timer. To cancel twice, or too late, is no error.
   4. Whoever has a socket registers it with the selector, with a function as its `data`. For each
      `(key, events)` that `select` returns, `run` calls `key.data(events)`.
   5. `run` works in turns. A turn takes what is ready *now* (calls asked for with `call_soon`,
      timers that are due, sockets that are ready), calls that, and nothing that was added
-     meanwhile. So neither a call nor a timer that asks for itself again and again keeps timers,
-     sockets or other calls from their turn.
+     meanwhile. So neither a call nor a timer that asks for itself again and again, nor a socket
+     that is always ready, keeps timers, sockets or other calls from their turn.
   6. If nothing is ready, `run` waits, in `selector.select(timeout)` and nowhere else: until the
      next timer is due, or, if there is none, until a socket is ready (timeout None). It does not
      wait while something is ready.
@@ -31,7 +31,8 @@ Rules
   8. `run` returns when nothing is ready, no timer waits, and no socket is registered
      (`selector.get_map()` is empty). It can be called again.
 
-Out of scope: threads, signals, a way to stop `run` earlier, a `report` that fails.
+Out of scope: threads, signals, a way to stop `run` earlier, what becomes of the rest of a turn that
+KeyboardInterrupt has left, a `report` that fails.
 """
 
 from __future__ import annotations

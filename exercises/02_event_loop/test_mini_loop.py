@@ -86,6 +86,22 @@ def test_late_timers_are_called_in_order(submission):
     assert scene.calls[-1][1] == 10, f"due at 3 s, possible at 10 s, called at {scene.calls[-1][1]}"
 
 
+@pytest.mark.points(1)
+@pytest.mark.hint("What is due at once is still a timer, with a time of its own.")
+def test_a_time_that_has_passed_is_due_at_once(submission):
+    """Timers whose time has passed are due at once, the earlier ones first, as always."""
+    scene = Scene(submission)
+    scene.selector.now = 100.0
+    scene.loop.call_later(0, scene.note("100"))
+    scene.loop.call_at(99, scene.note("99"))
+    scene.loop.call_at(100, scene.note("100 again"))
+    scene.loop.call_at(98, scene.note("98"))
+    scene.run()
+    expected = ["98", "99", "100", "100 again"]
+    assert scene.names == expected, f"timers called: {scene.names}, expected {expected}"
+    assert scene.selector.now == 100, f"all were due at 100 s, called by {scene.selector.now:g} s"
+
+
 @pytest.mark.points(2)
 @pytest.mark.hint("Tuples compare their second items when the first are equal. What is yours?")
 def test_equal_times_keep_their_order(submission):
@@ -120,7 +136,8 @@ def test_a_cancelled_call_is_not_made(submission):
     scene.loop.call_at(1, scene.note("timer", lambda: due.cancel()))
     due = scene.loop.call_at(1, scene.note("cancelled by timer"))
     scene.run()
-    assert scene.names == ["first", "timer"], f"two calls were left; called were {scene.names}"
+    expected = ["first", "timer"]
+    assert scene.names == expected, f"calls made: {scene.names}; not taken back were {expected}"
 
 
 @pytest.mark.points(1)
@@ -153,6 +170,14 @@ def test_nobody_waits_for_a_cancelled_timer(submission):
     assert not scene.calls, f"called although they were cancelled: {scene.names}"
     now = scene.selector.now
     assert now == 2, f"nothing was left to do at 2 s, and run returned at {now:g} s"
+    scene.loop.call_at(10, scene.note("cancelled")).cancel()
+    scene.loop.call_at(20, scene.note("the next"))
+    scene.run()
+    assert scene.names == ["the next"], f"one timer was cancelled, one was not: {scene.names}"
+    assert 10 not in scene.selector.woke, (
+        "a timer of 10 s was cancelled at 2 s, the next was due at 20 s, and the loop woke up at "
+        "10 s, for nothing"
+    )
 
 
 @pytest.mark.points(1)

@@ -91,6 +91,38 @@ def test_a_call_that_asks_for_itself_starves_no_socket(submission):
     )
 
 
+@pytest.mark.points(2)
+@pytest.mark.hint("How many calls does one turn of yours make?")
+def test_sockets_that_are_always_ready_starve_nobody(submission):
+    """While sockets are ready again and again, timers and calls get their turn."""
+    scene = Scene(submission)
+    served = []
+
+    def serve(events):
+        served.append(events)
+        scene.work(0.01)
+        if len(served) >= 400 or "timer" in scene.names:
+            for name in list(scene.selector.get_map()):
+                scene.selector.unregister(name)
+
+    for name in range(10):
+        scene.selector.register(name, selectors.EVENT_READ, serve)
+        scene.selector.keep_ready(name)
+    scene.loop.call_later(1, scene.note("timer"))
+    scene.loop.call_soon(scene.note("soon"))
+    scene.run()
+    assert served, "ten sockets were ready, and their functions were never called"
+    when = dict(scene.calls)
+    assert "timer" in when, f"the timer was never called; calls made: {scene.names}"
+    assert when["timer"] < 3, mistake(
+        "timer-starvation",
+        "Ten sockets were ready all the time, and to serve each once takes 0.1 s. A timer of 1 s "
+        f"was called at {when['timer']:.0f} s.",
+    )
+    assert when["timer"] < 1.3, f"a timer was due at 1 s, a turn is 0.1 s: {when['timer']:.2f} s"
+    assert when.get("soon", 9) < 0.3, f"a call was ready at 0 s; called (name, time): {scene.calls}"
+
+
 def run_beside_others(submission, kind, error):
     """Run a call of a kind, which raises `error` if there is one, beside others."""
     scene = Scene(submission)
@@ -149,14 +181,13 @@ def test_ctrl_c_leaves_the_loop(submission):
 
     scene.loop.call_later(1, interrupted)
     try:
-        scene.run()
+        scene.loop.run()
     except KeyboardInterrupt:
-        pass
-    else:
-        raise AssertionError(
-            "a call raised KeyboardInterrupt, and run went on as if nothing had been; "
-            f"report was called with {scene.reported}"
-        )
+        return
+    raise AssertionError(
+        "a call raised KeyboardInterrupt, and run went on as if nothing had been; report was "
+        f"called with {scene.reported}"
+    )
 
 
 @pytest.mark.points(2)
@@ -190,9 +221,17 @@ def test_without_timers_it_waits_for_a_socket(submission):
     served = scene.note("socket", lambda: scene.selector.unregister("socket"))
     scene.selector.register("socket", selectors.EVENT_READ, served)
     scene.selector.arrive(86_400, "socket")
-    scene.run()
-    assert scene.calls == [("socket", 86_400)], f"the socket was served so: {scene.calls}"
     waits = scene.selector.waits
+    try:
+        scene.run()
+    finally:
+        polling = len(waits) > 50 and None not in waits
+        assert not polling, mistake(
+            "busy-poll",
+            f"One socket was ready after a day, and no timer waited: select was called "
+            f"{len(waits):,} times, with timeouts of {waits[0]} s, {waits[1]} s, {waits[2]} s ...",
+        )
+    assert scene.calls == [("socket", 86_400)], f"the socket was served so: {scene.calls}"
     assert len(waits) <= 3, (
         f"one socket was ready after a day, and no timer waited: select was called {len(waits)} "
         f"times, at first with timeouts of {waits[:3]}"

@@ -21,7 +21,8 @@ class FakeSelector(selectors.BaseSelector):
     """Stands for sockets and for the time that passes while a loop waits for them.
 
     ``select`` moves ``now`` (seconds) on by as much as a real one would have waited. Anything that
-    can be hashed may be registered; ``arrive`` says when it becomes ready.
+    can be hashed may be registered; ``arrive`` says when it becomes ready. ``waits`` are the
+    timeouts that ``select`` was called with, ``woke`` the times at which it returned.
 
     Args:
         early: a wait of more than double this many seconds ends so much too early, for nothing,
@@ -34,9 +35,11 @@ class FakeSelector(selectors.BaseSelector):
     def __init__(self, early: float = 0.0) -> None:
         self.now = 0.0
         self.waits: list[float | None] = []
+        self.woke: list[float] = []
         self.early = early
         self._keys: dict[Any, selectors.SelectorKey] = {}
         self._arrivals: list[tuple[float, int, Any, int]] = []
+        self._always: set[Any] = set()
         self._numbers = itertools.count(1)
         self._in_vain = 0
         self._looks = 0
@@ -54,6 +57,10 @@ class FakeSelector(selectors.BaseSelector):
     def arrive(self, when: float, fileobj: Any, events: int = selectors.EVENT_READ) -> None:
         """Make ``fileobj`` ready once, at the time ``when``."""
         heapq.heappush(self._arrivals, (when, next(self._numbers), fileobj, events))
+
+    def keep_ready(self, fileobj: Any) -> None:
+        """Make ``fileobj`` ready from now on, whatever is done with it."""
+        self._always.add(fileobj)
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch ``fileobj``; ``data`` comes back with its key."""
@@ -79,6 +86,7 @@ class FakeSelector(selectors.BaseSelector):
             raise GaveUp(f"the loop called select {MOST_CALLS:,} times")
         if timeout is None or timeout > 0:
             self._pass(timeout)
+        self.woke.append(self.now)
         ready = self._take_ready()
         moved, self._last_seen = self.now > self._last_seen, self.now
         self._in_vain = 0 if ready or moved else self._in_vain + 1
@@ -87,7 +95,7 @@ class FakeSelector(selectors.BaseSelector):
         return ready
 
     def _pass(self, timeout: float | None) -> None:
-        ends = []
+        ends = [self.now for fileobj in self._always if fileobj in self._keys]
         if timeout is not None:
             ends.append(self.now + timeout - (self.early if timeout > 2 * self.early else 0.0))
         ends += [arrival[0] for arrival in self._arrivals if arrival[2] in self._keys][:1]
@@ -98,7 +106,7 @@ class FakeSelector(selectors.BaseSelector):
         self.now = max(self.now, min(ends))
 
     def _take_ready(self) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = []
+        ready = [(key, key.events) for name, key in self._keys.items() if name in self._always]
         while self._arrivals and self._arrivals[0][0] <= self.now:
             _, _, fileobj, events = heapq.heappop(self._arrivals)
             key = self._keys.get(fileobj)

@@ -6,7 +6,7 @@ order. It works until two deadlines are equal, which a test with real clocks nev
 mistake: heap-compares-callbacks
 fails: test_equal_times_keep_their_order, test_a_cancelled_call_is_not_made,
     test_nobody_waits_for_a_cancelled_timer, test_a_timer_that_sets_itself_again_starves_nobody,
-    test_one_that_raises_does_not_end_the_loop
+    test_one_that_raises_does_not_end_the_loop, test_a_time_that_has_passed_is_due_at_once
 """
 
 import heapq
