@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.benches.stage import Stage
+from autograder.grading.benches.stage import Stage, same
 
 
 class StepFailed(Exception):
@@ -35,6 +35,24 @@ def test_run_returns_what_the_coroutine_returns(submission):
 
 
 @pytest.mark.points(1)
+@pytest.mark.hint("How do you tell a task that has returned from one that has raised?")
+def test_an_exception_may_be_a_value(submission):
+    """A coroutine may return an exception, as any other value: then nothing is raised."""
+    value = StepFailed("returned, and not raised")
+
+    async def collect(task=None):
+        return value if task is None else await task.join()
+
+    stage = Stage(submission)
+    for what, main in (("run", collect()), ("join", collect(stage.spawn(collect())))):
+        try:
+            got = stage.run_main(main)
+        except StepFailed:
+            raise AssertionError(f"a coroutine returned {value!r}, and {what} raised it") from None
+        returned(stage, value, got)
+
+
+@pytest.mark.points(1)
 def test_run_raises_what_the_coroutine_raises(submission):
     """run raises the very exception that the coroutine raised."""
     stage, error = Stage(submission), StepFailed("at the second step")
@@ -43,7 +61,7 @@ def test_run_raises_what_the_coroutine_raises(submission):
         stage.run_main(stage.failing(1, error))
     except Exception as caught:
         raised = caught
-    assert raised is error, f"the coroutine raised {error!r}, and run raised {raised!r}"
+    assert raised is error, f"the coroutine raised {error!r}, run raised {same(raised, error)}"
     stage.no_errors()
 
 
@@ -97,6 +115,8 @@ def test_sleep_zero_lets_others_run(submission):
     stage.spawn(polite("b"))
     stage.run()
     assert stage.notes == ["a", "b"] * 3, f"two tasks that sleep(0) ran in this order {stage.notes}"
+    now = stage.loop.time()
+    assert now == 0, f"two tasks slept for 0 s, many times, and it is {now:g} s"
 
 
 @pytest.mark.points(2)
@@ -108,7 +128,7 @@ def test_join_gives_the_value(submission):
         async def ask(task, after, stage=stage, got=got):
             await stage.sleep(after)
             value = await task.join()
-            got.append((value, stage.loop.time()))
+            got.append((value, round(stage.loop.time(), 6)))
 
         task = stage.spawn(stage.sleeper("cook", 5, returns=value))
         for after in (0, 1, 5, 9):
@@ -139,13 +159,13 @@ def test_join_raises_the_error(submission):
 
         control = stage.spawn(stage.sleeper("control", 5))
         stage.spawn(ask(control))
-        stage.loop.run()
+        stage.run_loop()
         assert len(went_on) == 1, "a coroutine joined a task that did not fail, and did not go on"
         assert stage.loop.time() >= 5, "join was over before the task was"
         went_on.clear()
         failing = stage.spawn(stage.failing(5, error))
         asking = [stage.spawn(ask(failing)) for _ in range(2)]
-        stage.loop.run()
+        stage.run_loop()
         where = "before the task failed" if after == 0 else "after the task had failed"
         assert not went_on, mistake(
             "exception-not-thrown-in",
@@ -159,7 +179,8 @@ def test_join_raises_the_error(submission):
             "got it.",
         )
         assert len(caught) == 2, f"2 coroutines joined a task that failed; {len(caught)} caught it"
-        assert caught == [error] * 2, f"the task raised {error!r}, and join raised {caught}"
+        for one in caught:
+            assert one is error, f"the task raised {error!r}, join raised {same(one, error)}"
         assert all(task.done() for task in asking), "a coroutine that had caught it did not end"
         stage.no_errors()
 
@@ -178,7 +199,7 @@ def test_an_error_stops_only_its_own_task(submission):
         failing.result()
     except StepFailed as caught:
         raised = caught
-    assert raised is error, f"the coroutine raised {error!r}; result() raised {raised!r}"
+    assert raised is error, f"it raised {error!r}, result() raised {same(raised, error)}"
 
 
 @pytest.mark.points(1)

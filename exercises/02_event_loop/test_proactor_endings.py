@@ -8,6 +8,7 @@ import pytest
 from autograder.grading import mistake
 from autograder.grading.benches.proactor_desk import Desk
 
+LONG = bytes(range(251)) * 1_000
 BLOCKED = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
 
@@ -71,19 +72,54 @@ def test_a_cancelled_read_leaves_the_bytes_to_the_next(desk, aborted):
 @pytest.mark.points(1)
 def test_a_cancelled_write_sends_no_more(desk, aborted):
     """Of a write that is cancelled nothing more is sent, and the next write is whole."""
-    ours, peer = desk.pair(most=4)
-    write, following = desk.proactor.write(ours, b"x" * 400), desk.proactor.write(ours, b"the next")
-    desk.until(lambda: ours.sent >= 8)
+    ours, peer = desk.pair(most=4_000, buffer=4_096)
+    write, following = desk.proactor.write(ours, LONG), desk.proactor.write(ours, b"the next")
+    desk.settle()
     sent = ours.sent
+    assert 0 < sent < len(LONG), f"nobody read; of {len(LONG):,} bytes {sent:,} were sent"
     write.cancel()
     aborted(write, "a write was cancelled")
-    desk.until(following.done)
+    got = desk.read_until(peer, following.done)
     assert following.done(), "a write was cancelled, and the one after it did not end"
-    got = peer.read()
-    assert got == b"x" * sent + b"the next", (
-        f"a write was cancelled when {sent} bytes had gone, the next one wrote b'the next': "
-        f"{got!r} arrived"
+    assert got == LONG[:sent] + b"the next", (
+        f"a write was cancelled when {sent:,} bytes had gone, and the next one wrote b'the next': "
+        f"behind these {sent:,} bytes {got[sent : sent + 20]!r} arrived"
     )
+
+
+@pytest.mark.points(2)
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_cancelling_one_leaves_the_others_alone(desk, aborted, kind):
+    """An operation that is cancelled in the middle of the queue ends; the others go on."""
+    ours, peer = desk.pair(most=4_000, buffer=4_096)
+    if kind == "read":
+        queue = [desk.proactor.read(ours, 4) for _ in range(3)]
+    else:
+        queue = [desk.proactor.write(ours, data) for data in (LONG, b"second", b"third")]
+    desk.settle()
+    queue[1].cancel()
+    aborted(queue[1], f"the second of three {kind}s was cancelled")
+    others = [queue[0], queue[2]]
+    if kind == "read":
+        peer.send(b"one.two.")
+    got = desk.read_until(peer, lambda: all(other.done() for other in others))
+    done = [other.done() for other in others]
+    assert done != [False, True], mistake(
+        "lost-completion",
+        f"Of three {kind}s the second was cancelled. The third ended, and the first never did.",
+    )
+    assert all(done), (
+        f"of three {kind}s the second was cancelled; {sum(done)} of the other two ended"
+    )
+    if kind == "read":
+        values = [read.result() for read in others]
+        assert values == [b"one.", b"two."], f"the first and the third read gave {values}"
+    else:
+        assert got == LONG + b"third", (
+            f"the second of three writes was cancelled before it began: {len(got):,} bytes "
+            f"arrived, the last are {got[-12:]!r}; expected were {len(LONG) + 5:,}"
+        )
+    aborted(queue[1], f"the second of three {kind}s was cancelled, the others ended")
 
 
 @pytest.mark.points(1)
@@ -156,17 +192,47 @@ def test_nothing_can_be_started_on_a_closed_socket(desk, aborted):
     assert desk.count("called") == 2, f"two operations, {desk.count('called')} callbacks"
 
 
+@pytest.mark.points(1)
+@pytest.mark.hint("A file descriptor is a number. When may it be given to another socket?")
+def test_a_new_socket_is_not_the_old_one(desk):
+    """A socket that is opened after another was closed is a new one, also if its number is old."""
+    for _ in range(3):
+        ours, _ = desk.pair()
+        number = ours.fileno()
+        desk.proactor.read(ours, 10)
+        late = desk.selector.get_key(ours).data
+        desk.proactor.close(ours)
+        # The kernel gives the lowest number that is free: most often the old one.
+        new, peer = desk.pair()
+        read, write = desk.proactor.read(new, 10), desk.proactor.write(new, b"hello")
+        late(selectors.EVENT_READ | selectors.EVENT_WRITE)
+        peer.send(b"welcome")
+        what = f"socket {number} was closed, and a new one opened, which has number {new.fileno()}"
+        desk.until(lambda read=read, write=write: read.done() and write.done())
+        for name, one, expected in (("read", read, b"welcome"), ("write", write, 5)):
+            assert one.done(), f"{what}; a {name} on it has not ended"
+            try:
+                value = one.result()
+            except OSError as error:
+                raise AssertionError(f"{what}; a {name} on it ended with {error!r}") from None
+            assert value == expected, f"{what}; a {name} on it gave {value!r}"
+
+
 @pytest.mark.points(2)
 @pytest.mark.parametrize("kind", ["read", "write"])
 def test_an_error_ends_its_operation(desk, kind):
     """If recv or send raises, the operation ends with this error, and the next has its own try."""
-    ours, peer = desk.pair()
+    ours, peer = desk.pair(buffer=4_096)
     error = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
     if kind == "read":
+        other = desk.proactor.write(ours, LONG)
+        desk.settle()
         ours.recv_errors.append(error)
         failing, following = (desk.proactor.read(ours, 10) for _ in range(2))
         peer.send(b"hello")
     else:
+        other = desk.proactor.read(ours, 10)
+        desk.settle()
         ours.send_errors.append(error)
         failing, following = (desk.proactor.write(ours, b"hello") for _ in range(2))
     failing.add_done_callback(desk.note("failing"))
@@ -177,16 +243,23 @@ def test_an_error_ends_its_operation(desk, kind):
         "waits for ever.",
     )
     desk.step()
-    try:
-        got = failing.result()
-    except ConnectionResetError as raised:
-        assert raised is error, f"the socket raised {error!r}, result() {raised!r}"  # noqa: PT017
-    else:
-        raise AssertionError(f"the socket raised {error!r}, and result() gave {got!r}")
+    for time in ("", ", when asked again,"):
+        try:
+            got = failing.result()
+        except OSError as raised:
+            assert raised is error, f"the socket raised {error!r}, result(){time} {raised!r}"  # noqa: PT017
+        else:
+            raise AssertionError(f"the socket raised {error!r}, and result(){time} gave {got!r}")
     assert desk.count("failing") == 1, f"one {kind} failed, {desk.count('failing')} callbacks"
     assert following.done(), f"one {kind} failed, and the one after it did not end"
     expected = b"hello" if kind == "read" else 5
-    assert following.result() == expected, f"the {kind} after it gave {following.result()!r}"
+    try:
+        value = following.result()
+    except OSError as raised:
+        raise AssertionError(f"one {kind} failed, and the one after it, too: {raised!r}") from None
+    assert value == expected, f"the {kind} after it gave {value!r}"
+    waiting = "write" if kind == "read" else "read"
+    assert not other.done(), f"a {kind} failed, and a {waiting} ended that was waiting meanwhile"
 
 
 @pytest.mark.points(1)

@@ -153,9 +153,18 @@ class Bench:
         with named():
             for key, events in pairs:
                 key.data(events)
+        self._one_thread()
         nothing_came_of_it = pairs and not pumped and self._moved() == before
         self._in_vain = self._in_vain + 1 if nothing_came_of_it else 0
         return pumped or bool(pairs)
+
+    def _one_thread(self) -> None:
+        for sock in self.listener.accepted:
+            if sock.astray:
+                raise AssertionError(
+                    f"{sock.astray[0]} was called in a thread of its own; the server is to do with "
+                    "one thread, the one that calls its functions"
+                )
 
     def _moved(self) -> int:
         accepted = self.listener.accepted

@@ -123,6 +123,18 @@ class Desk:
                 return self._patience.in_vain()
         return True
 
+    def read_until(self, peer: Peer, condition: Callable[[], object]) -> bytes:
+        """Step as in `until`, while the peer reads; everything that it has read."""
+        got = bytearray()
+
+        def read_on() -> object:
+            got.extend(peer.read())
+            return condition()
+
+        self.until(read_on)
+        got += peer.read()
+        return bytes(got)
+
     def settle(self) -> bool:
         """Step until nothing is ready; False if the selector never comes to rest."""
         return any(not self.step() for _ in range(MOST_IN_VAIN))

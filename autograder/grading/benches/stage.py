@@ -6,7 +6,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from .. import mistake
 from .timer_loop import TimerLoop
+
+STEPPED_AFTER_ITS_END = ("cannot reuse already awaited coroutine", "coroutine already executing")
+"""What Python says when a coroutine is resumed that is not waiting."""
 
 
 class Stage:
@@ -27,7 +31,7 @@ class Stage:
 
     def note(self, text: str) -> None:
         """Note something, with the time."""
-        self.diary.append((text, self.loop.time()))
+        self.diary.append((text, round(self.loop.time(), 6)))
 
     def at(self, text: str) -> list[float]:
         """The times at which something was noted."""
@@ -59,11 +63,23 @@ class Stage:
 
     def run(self) -> None:
         """Run the loop until nothing is left; no error may reach it."""
-        self.loop.run()
+        self.run_loop()
         self.no_errors()
+
+    def run_loop(self) -> None:
+        """Run the loop until nothing is left; errors that reach it are for `no_errors`."""
+        try:
+            self.loop.run()
+        except self.cancelled:
+            raise AssertionError(
+                "Cancelled came out of a step of the task, into the loop: it is no Exception, and "
+                "would have stopped the loop for everybody"
+            ) from None
 
     def no_errors(self) -> None:
         """AssertionError if an exception came out into the loop."""
+        for error in self.loop.errors:
+            not_stepped_twice(error)
         if self.loop.errors:
             raise AssertionError(f"an exception came out into the loop: {self.loop.errors[0]!r}")
 
@@ -72,3 +88,35 @@ class Stage:
         if got != value:
             raise AssertionError(f"expected was the value {value!r}, and it is {got!r}")
         self.no_errors()
+
+    def was_cancelled(self, task: Any, when: str) -> None:
+        """AssertionError if a task has not ended with Cancelled."""
+        if not task.done():
+            raise AssertionError(f"{when}, and its task has not ended")
+        try:
+            value = task.result()
+        except self.cancelled:
+            self.no_errors()
+        except Exception as error:
+            not_stepped_twice(error)
+            raise AssertionError(f"{when}; result() raised {error!r}, not Cancelled") from None
+        else:
+            raise AssertionError(f"{when}; result() gave {value!r} instead of raising Cancelled")
+
+
+def not_stepped_twice(error: BaseException) -> None:
+    """AssertionError, with the mistake's name, if a coroutine was resumed that was not waiting."""
+    if str(error) in STEPPED_AFTER_ITS_END:
+        raise AssertionError(
+            mistake(
+                "stale-wakeup",
+                f"A wake-up came that nobody was waiting for any more: the task made a step, and "
+                f"Python said {str(error)!r}.",
+            )
+        ) from None
+
+
+def same(raised: BaseException | None, error: BaseException) -> str:
+    """What was raised, beside what should have been, in words."""
+    alike = ", another one of its kind" if repr(raised) == repr(error) else ""
+    return f"{raised!r}{alike}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
+import threading
 from typing import Any, NoReturn
 
 MOST_REFUSALS = 1_000
@@ -13,6 +14,10 @@ MOST_REFUSALS = 1_000
 
 class WouldBlock(BaseException):
     """A call that may wait was made on a blocking socket. No Exception, so it is not caught."""
+
+
+class OtherThread(BaseException):
+    """A call was made in another thread. No Exception, so it is not caught."""
 
 
 class Spinning(BaseException):
@@ -27,6 +32,7 @@ class WatchedSocket(socket.socket):
         received, sent: bytes so far. ``offered``: bytes that were given to ``send``, taken or not.
         used_sendall: whether ``sendall`` was called.
         recv_errors, send_errors, accept_errors: raised by the next calls, one each.
+        astray: calls that were made in another thread than the one that made the socket.
     """
 
     most: int | None = None
@@ -43,10 +49,14 @@ class WatchedSocket(socket.socket):
         watched.most = most
         watched.recv_errors = []
         watched.send_errors = []
+        watched.astray = []
+        watched._home = threading.get_ident()
         return watched
 
     recv_errors: list[OSError]
     send_errors: list[OSError]
+    astray: list[str]
+    _home: int
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """As in ``socket``."""
@@ -85,6 +95,9 @@ class WatchedSocket(socket.socket):
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     def _check(self, call: str, flags: int, errors: list[OSError]) -> None:
+        if threading.get_ident() != self._home:
+            self.astray.append(call)
+            raise OtherThread(f"{call} was called in another thread")
         may_wait = self.gettimeout() != 0 and not flags & getattr(socket, "MSG_DONTWAIT", 0)
         if may_wait:
             raise WouldBlock(f"{call} was called on a socket that blocks (no setblocking(False))")

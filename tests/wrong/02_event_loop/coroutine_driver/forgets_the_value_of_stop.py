@@ -5,7 +5,8 @@ fails: test_run_returns_what_the_coroutine_returns, test_spawn_returns_before_th
     test_join_gives_the_value, test_there_is_no_result_before_the_end,
     test_cancelling_too_late_changes_nothing, test_cancelled_may_be_caught,
     test_join_raises_cancelled_if_the_task_was, test_a_task_cancels_itself,
-    test_a_chain_of_tasks_ends
+    test_a_chain_of_tasks_ends, test_an_exception_may_be_a_value,
+    test_an_old_join_does_not_end_a_new_wait
 """
 
 from types import coroutine as awaitable
