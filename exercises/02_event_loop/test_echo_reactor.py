@@ -69,14 +69,14 @@ def test_what_send_did_not_take_is_sent_later(bench):
     bench = bench(most=700)
     client = bench.connect()
     client.say(MEGABYTE[:20_000])
-    bench.until(lambda: len(client.got) == client.total)
+    bench.until(lambda: len(client.got) >= client.total)
     sock = bench.listener.accepted[0]
     short = sock.received > sock.sent
-    assert not (short and sock.used_sendall), mistake(
+    assert not (sock.used_sendall and sock.received != sock.sent), mistake(
         "assumes-full-write",
-        "sendall was called on a socket that does not block. It raises BlockingIOError when the "
-        f"kernel has no room, and the rest is lost: {sock.received:,} bytes came, {sock.sent:,} "
-        "went back.",
+        "sendall was called on a socket that does not block. When the kernel has no room for all, "
+        "it raises BlockingIOError, and does not say how much has gone: "
+        f"{sock.received:,} bytes came, {sock.sent:,} went back.",
     )
     assert not (short and sock.offered == sock.received), mistake(
         "assumes-full-write",
@@ -143,16 +143,26 @@ def test_one_who_does_not_read_stops_nobody(bench):
 
 
 @pytest.mark.points(2)
-@pytest.mark.parametrize("who", ["nobody says anything", "a client does not read"])
-def test_an_idle_server_lets_select_wait(bench, who):
+@pytest.mark.parametrize(
+    ("who", "size"),
+    [
+        ("nobody says anything", 2_000),
+        ("a client does not read", len(MEGABYTE)),
+        ("a client has finished, and does not read", 80_000),
+    ],
+    ids=["nobody says anything", "a client does not read", "nor has it more to say"],
+)
+def test_an_idle_server_lets_select_wait(bench, who, size):
     """When there is nothing to be done, select reports nothing."""
-    bench = bench(limit=10_000, buffer=4_096)
+    bench = bench(limit=100_000, buffer=4_096)
     client = bench.connect()
     bench.connect()
     client.reads = who == "nobody says anything"
-    client.say(MEGABYTE[:2_000] if client.reads else MEGABYTE)
+    client.say(MEGABYTE[:size])
     if client.reads:
-        assert_echoed(bench, client, MEGABYTE[:2_000])
+        assert_echoed(bench, client, MEGABYTE[:size])
+    if "finished" in who:
+        client.finish()
     at_rest = bench.settle()
     assert at_rest, mistake(
         "busy-poll",

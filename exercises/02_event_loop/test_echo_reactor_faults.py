@@ -26,10 +26,10 @@ def bench(submission):
         one.close()
 
 
-def survives(bench, what, condition):
+def survives(bench, what, condition=None):
     """Step until the condition holds; an OSError that leaves the server is the named mistake."""
     try:
-        return bench.until(condition)
+        return bench.until(condition) if condition else bench.settle()
     except OSError as error:
         raise AssertionError(
             mistake(
@@ -38,6 +38,10 @@ def survives(bench, what, condition):
                 "have stopped everybody.",
             )
         ) from None
+
+
+def shown(client):
+    return repr(bytes(client.got)) if len(client.got) < 60 else f"{len(client.got):,} bytes"
 
 
 def assert_only_the_other_is_left(bench, what):
@@ -53,7 +57,9 @@ def assert_only_the_other_is_left(bench, what):
     client = bench.clients[1]
     client.say(b"and me?")
     survives(bench, what, lambda: len(client.got) >= 7)
-    assert client.got == b"and me?", f"{what}; another client said b'and me?' and got {client.got}"
+    assert client.got == b"and me?", (
+        f"{what}; another client said b'and me?' and got {shown(client)}"
+    )
 
 
 @pytest.mark.points(2)
@@ -77,6 +83,30 @@ def test_a_client_breaks_off_in_mid_write(bench):
     bench.settle()
     client.vanish()
     assert_only_the_other_is_left(bench, "A client broke off while the server was sending to it")
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("call", ["recv", "send"])
+def test_a_call_fails_for_a_client_that_is_owed_data(bench, call):
+    """When recv or send fails for a client that is still owed data, it is closed all the same."""
+    bench = bench(limit=200_000, buffer=4_096)
+    client, _ = bench.connect(), bench.connect()
+    client.reads = False
+    client.say(bytes(100_000))
+    bench.settle()
+    error = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+    errors = getattr(bench.listener.accepted[0], f"{call}_errors")
+    errors.append(error)
+    if call == "recv":
+        client.say(b"more")
+    else:
+        client.finish()
+        client.reads = True
+    what = f"A client was owed data, and its {call} raised {error!r}"
+    survives(bench, what)
+    if errors:
+        return  # a server may read only from those to whom it owes nothing
+    assert_only_the_other_is_left(bench, what)
 
 
 @pytest.mark.points(3)
@@ -116,7 +146,7 @@ def test_readiness_is_a_rumour(bench):
                 "server's function"
             ) from None
         assert client.got == b"hello", (
-            f"{call} raised BlockingIOError twice; the client said b'hello' and got {client.got}"
+            f"{call} raised BlockingIOError twice; the client said b'hello' and got {shown(client)}"
         )
 
 
@@ -125,31 +155,50 @@ def test_nobody_at_the_door(bench):
     """When accept fails, because whoever came has left, the next one is accepted as always."""
     bench = bench()
     bench.connect()
-    for error in (BLOCKED, ConnectionAbortedError(errno.ECONNABORTED, "aborted")):
+    for error in (
+        BLOCKED,
+        ConnectionAbortedError(errno.ECONNABORTED, "Software caused connection abort"),
+        OSError(errno.EPROTO, "Protocol error"),
+        OSError(errno.EHOSTUNREACH, "No route to host"),
+    ):
         bench.listener.accept_errors.append(error)
         try:
             client = bench.connect()
-        except OSError:
+        except OSError as raised:
+            if raised is not error:
+                raise
             raise AssertionError(
-                f"accept raised {error!r}, and it came out of the server's function"
+                mistake(
+                    "one-client-kills-the-server",
+                    f"accept raised {error!r}, and it came out of the server's function: in a "
+                    "loop, it would have stopped everybody.",
+                )
             ) from None
         client.say(b"hello")
         bench.until(lambda client=client: len(client.got) >= 5)
-        assert client.got == b"hello", f"accept had failed once; then a client got {client.got}"
+        assert client.got == b"hello", f"accept had failed once; then a client got {shown(client)}"
 
 
 @pytest.mark.points(2)
 def test_close_closes_everything(bench):
     """close closes the listener and all connections, and leaves nothing in the selector."""
     bench = bench(buffer=4_096)
-    idle, busy = bench.connect(), bench.connect()
+    gone, finished, idle, busy = (bench.connect() for _ in range(4))
+    gone.vanish()
+    finished.finish()
     busy.reads = False
     busy.say(bytes(1_000_000))
+    survives(bench, "A client broke off", lambda: finished.ended)
     bench.settle()
-    bench.server.close()
+    try:
+        bench.server.close()
+    except (KeyError, ValueError) as error:
+        raise AssertionError(
+            f"four clients had been there, two had gone; then close raised {error!r}"
+        ) from None
     assert bench.registered == 0, f"after close, the selector watches {bench.registered} sockets"
     left = [sock for sock in (bench.listener, *bench.listener.accepted) if sock.fileno() >= 0]
-    assert not left, f"after close, {len(left)} of 3 sockets are open"
+    assert not left, f"after close, {len(left)} of 5 sockets are open"
     bench.until(lambda: idle.ended)
     assert idle.ended, "the server was closed, and a client's connection still stands"
     bench.server.close()

@@ -16,8 +16,8 @@ class WouldBlock(BaseException):
     """A call that may wait was made on a blocking socket. No Exception, so it is not caught."""
 
 
-class OtherThread(BaseException):
-    """A call was made in another thread. No Exception, so it is not caught."""
+class OtherThread(SystemExit):
+    """A call was made in another thread, which ends here, without a word; see ``astray``."""
 
 
 class Spinning(BaseException):

@@ -13,7 +13,7 @@ class EchoServer:
                 return
             try:
                 sock, _ = listener.accept()
-            except (BlockingIOError, ConnectionError):
+            except OSError:
                 return
             sock.setblocking(False)
             serve(sock)

@@ -1,7 +1,9 @@
 """Handles everything but errors: in the tests on the developer's machine, no client ever left.
 
 mistake: one-client-kills-the-server
-fails: test_a_client_breaks_off, test_a_client_breaks_off_in_mid_write, test_a_call_fails
+fails: test_a_client_breaks_off, test_a_client_breaks_off_in_mid_write, test_a_call_fails,
+    test_a_call_fails_for_a_client_that_is_owed_data, test_nobody_at_the_door,
+    test_close_closes_everything
 """
 
 import selectors

@@ -1,7 +1,8 @@
 """Knows one error by name, and only where it reads. Connections break while one writes, too.
 
 mistake: one-client-kills-the-server
-fails: test_a_call_fails, test_a_client_breaks_off_in_mid_write
+fails: test_a_call_fails, test_a_client_breaks_off_in_mid_write,
+    test_a_call_fails_for_a_client_that_is_owed_data, test_nobody_at_the_door
 """
 
 import selectors
