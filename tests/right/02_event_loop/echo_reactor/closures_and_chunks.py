@@ -17,7 +17,7 @@ class EchoServer:
         def accept(events):
             while listener in self._closers:
                 try:
-                    sock, addr = listener.accept()
+                    sock, _ = listener.accept()
                 except BlockingIOError:
                     return
                 except OSError:
@@ -35,7 +35,7 @@ class EchoServer:
         def ready(events):
             nonlocal owed, finished, watching
             if sock not in self._closers:
-                return None
+                return
             try:
                 if events & R:
                     while owed < limit and not finished:
@@ -59,9 +59,11 @@ class EchoServer:
                     else:
                         chunks[0] = chunks[0][n:]
             except OSError:
-                return self._drop(sock)
+                self._drop(sock)
+                return
             if finished and not owed:
-                return self._drop(sock)
+                self._drop(sock)
+                return
             wanted = (R if owed < limit and not finished else 0) | (W if chunks else 0)
             if wanted != watching:
                 watching = wanted
