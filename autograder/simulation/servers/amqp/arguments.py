@@ -8,10 +8,14 @@ from .errors import AmqpError, failed
 
 KINDS = ("classic", "quorum")
 OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
-_DURATIONS = {"x-message-ttl": 0, "x-expires": 1}
-_COUNTS = ("x-max-length", "x-max-length-bytes", "x-delivery-limit")
-_MOST = 2**32 - 1  # milliseconds: more does not fit Erlang's timers
-_NOT_FOR_QUORUM = ("x-max-priority", "x-queue-mode")
+_LEAST = {
+    "x-message-ttl": 0,
+    "x-expires": 1,
+    "x-max-length": 0,
+    "x-max-length-bytes": 0,
+    "x-max-priority": 0,
+}
+_NOT_FOR = {"quorum": ("x-max-priority", "x-queue-mode"), "classic": ("x-delivery-limit",)}
 _COMPARED = (
     "x-expires",
     "x-message-ttl",
@@ -24,41 +28,32 @@ _COMPARED = (
     "x-queue-mode",
     "x-single-active-consumer",
     "x-queue-type",
-    "x-delivery-limit",
 )
 
 
 def check(name: str, vhost: str, arguments: dict[str, Any]) -> None:
     """Raises ChannelError if an argument has a value that the queue cannot work with."""
+    where = f"queue '{name}' in vhost '{vhost}'"
+    exchange = arguments.get("x-dead-letter-exchange", "")
+    if not isinstance(exchange, str):
+        raise failed(
+            f"invalid type '{erlang_type(exchange)}' for arg 'x-dead-letter-exchange' in {where}"
+        )
     for key, value in arguments.items():
         reason = _complaint(key, value, arguments)
         if reason is not None:
-            raise failed(f"invalid arg '{key}' for queue '{name}' in vhost '{vhost}': {reason}")
-    if arguments.get("x-queue-type") == "quorum":
-        for key in _NOT_FOR_QUORUM:
-            if key in arguments:
-                raise failed(
-                    f"invalid arg '{key}' for queue '{name}' in vhost '{vhost}' of queue type "
-                    "rabbit_quorum_queue"
-                )
+            raise failed(f"invalid arg '{key}' for {where}: {reason}")
+    kind = arguments.get("x-queue-type", "classic")
+    for key in _NOT_FOR[kind]:
+        if key in arguments:
+            raise failed(f"invalid arg '{key}' for {where} of queue type rabbit_{kind}_queue")
 
 
 def _complaint(key: str, value: Any, arguments: dict[str, Any]) -> str | None:
-    if key in _DURATIONS:
-        return _bad_number(value, _DURATIONS[key], _MOST)
-    if key in _COUNTS:
-        return _bad_number(value, 0, None)
-    if key == "x-max-priority":
-        return _bad_number(value, 0, 255)
-    if key in ("x-dead-letter-exchange", "x-dead-letter-routing-key"):
-        if not isinstance(value, str):
-            return f"{{unacceptable_type,{erlang_type(value)}}}"
-        if key == "x-dead-letter-routing-key" and "x-dead-letter-exchange" not in arguments:
-            return "routing_key_but_no_dlx_defined"
-    if key == "x-overflow" and value not in OVERFLOWS:
-        return "invalid_overflow"
-    if key == "x-queue-type" and value not in KINDS:
-        return "unsupported_queue_type"
+    if key in _LEAST:
+        return _bad_number(value, _LEAST[key], 255 if key == "x-max-priority" else None)
+    if key in ("x-overflow", "x-queue-type", "x-dead-letter-routing-key"):
+        return _bad_text(key, value, arguments)
     if key == "x-single-active-consumer" and not isinstance(value, bool):
         return f"{{unacceptable_type,{erlang_type(value)}}}"
     return None
@@ -66,13 +61,25 @@ def _complaint(key: str, value: Any, arguments: dict[str, Any]) -> str | None:
 
 def _bad_number(value: Any, least: int, most: int | None) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int):
-        return f"{{unacceptable_type,{erlang_type(value)}}}"
+        return f'"expected integer, got {erlang_type(value)}"'
     if value < 0:
         return f"{{value_negative,{value}}}"
     if value < least:
         return f"{{value_zero,{value}}}"
     if most is not None and value > most:
-        return f"{{value_too_large,{value}}}"
+        return f"{{max_value_exceeded,{value}}}"
+    return None
+
+
+def _bad_text(key: str, value: Any, arguments: dict[str, Any]) -> str | None:
+    if not isinstance(value, str):
+        return f"{{unacceptable_type,{erlang_type(value)}}}"
+    if key == "x-overflow" and value not in OVERFLOWS:
+        return "invalid_overflow"
+    if key == "x-queue-type" and value not in KINDS:
+        return f"\"unsupported queue type '{value}'\""
+    if key == "x-dead-letter-routing-key" and "x-dead-letter-exchange" not in arguments:
+        return "routing_key_but_no_dlx_defined"
     return None
 
 
@@ -82,22 +89,29 @@ def compare(what: str, vhost: str, old: dict[str, Any], new: dict[str, Any]) -> 
     ``what`` names the thing, such as "queue 'orders'".
     """
     for key in _COMPARED:
-        if old.get(key) != new.get(key):
+        # A classic queue need not say that it is one.
+        default = "classic" if key == "x-queue-type" else None
+        if old.get(key, default) != new.get(key, default):
             raise different(key, what, vhost, old.get(key), new.get(key))
 
 
 def different(key: str, what: str, vhost: str, old: Any, new: Any) -> AmqpError:
     """The error for an argument that differs from what was declared before."""
+    both = old is not None and new is not None
     return failed(
         f"inequivalent arg '{key}' for {what} in vhost '{vhost}': "
-        f"received {_value(new)} but current is {_value(old, ' value')}"
+        f"received {_value(new, both)} but current is {_value(old, both)}"
     )
 
 
-def _value(value: Any, article: str = "") -> str:
+def _value(value: Any, bare: bool) -> str:
     if value is None:
         return "none"
-    return f"the value '{shown(value)}' of type '{erlang_type(value)}'"
+    return (
+        f"'{shown(value)}'"
+        if bare
+        else f"the value '{shown(value)}' of type '{erlang_type(value)}'"
+    )
 
 
 def shown(value: Any) -> str:

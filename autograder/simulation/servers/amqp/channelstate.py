@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pamqp import commands
 
-from .errors import ConnectionError_, locked
+from .errors import ChannelError, ConnectionError_, locked
 from .queues import Consumer, Queue
 
 if TYPE_CHECKING:
@@ -48,14 +48,17 @@ class ChannelState:
 
     def find_queue(self, name: str) -> Queue:
         """A queue that this connection may use; raises ChannelError."""
-        if not name:
-            name = self.last_queue
-            if not name:
-                raise not_found_before()
+        name = self.name_of_queue(name)
         queue = self.vhost.queue(name)
         if queue.owner not in (None, self.connection):
             raise locked(name, self.vhost.name)
         return queue
+
+    def name_of_queue(self, name: str) -> str:
+        """The name, or that of the queue declared last, which an empty one stands for."""
+        if not name and not self.last_queue:
+            raise ChannelError(404, "no previously declared queue")
+        return name or self.last_queue
 
     def on_channel_open(self, frame: Any) -> None:
         raise ConnectionError_(504, "second 'channel.open' seen")
@@ -66,7 +69,3 @@ class ChannelState:
         self.send(commands.Channel.FlowOk(True))
 
     def on_channel_flow_ok(self, frame: Any) -> None: ...
-
-
-def not_found_before() -> ConnectionError_:
-    return ConnectionError_(404, "no previously declared queue")

@@ -30,6 +30,12 @@ class Declaring(ChannelState):
         if kind not in TYPES:
             raise ConnectionError_(503, f"unknown exchange type '{kind}'")
         _not_default(name)
+        alternate = (frame.arguments or {}).get("alternate-exchange", "")
+        if not isinstance(alternate, str):
+            raise failed(
+                f"invalid type '{checks.erlang_type(alternate)}' for arg 'alternate-exchange' in "
+                f"exchange '{name}' in vhost '{vhost.name}'"
+            )
         exchange = vhost.exchanges.get(name)
         if exchange is not None:
             self._compare_exchange(exchange, frame)
@@ -61,7 +67,11 @@ class Declaring(ChannelState):
 
     def on_exchange_delete(self, frame: Any) -> None:
         _not_default(frame.exchange)
-        _not_reserved("exchange", frame.exchange)
+        if frame.exchange.startswith("amq."):
+            raise refused(
+                f"deletion of system exchange '{frame.exchange}' in vhost '{self.vhost.name}' not "
+                "allowed"
+            )
         exchange = self.vhost.exchanges.get(frame.exchange)
         if exchange is not None:
             if frame.if_unused and exchange.bindings:
@@ -79,8 +89,7 @@ class Declaring(ChannelState):
     def on_exchange_unbind(self, frame: Any) -> None:
         _not_default(frame.source)
         _not_default(frame.destination)
-        destination = self.vhost.exchange(frame.destination)
-        self._unbind(frame, frame.source, destination)
+        self._unbind(frame, frame.source, self.vhost.exchanges.get(frame.destination))
         self.reply(frame, commands.Exchange.UnbindOk())
 
     # -- bindings ---------------------------------------------------------------------------------
@@ -89,8 +98,11 @@ class Declaring(ChannelState):
         exchange = self.vhost.exchange(source)
         exchange.bind(destination, frame.routing_key, frame.arguments or {})
 
-    def _unbind(self, frame: Any, source: str, destination: Destination) -> None:
-        exchange = self.vhost.exchange(source)
+    def _unbind(self, frame: Any, source: str, destination: Destination | None) -> None:
+        """What is not bound, or not there at all, is unbound already."""
+        exchange = self.vhost.exchanges.get(source)
+        if exchange is None or destination is None:
+            return
         if exchange.unbind(destination, frame.routing_key, frame.arguments or {}):
             self.vhost.unbound(exchange)
 
@@ -104,8 +116,9 @@ class Declaring(ChannelState):
         self.reply(frame, commands.Queue.BindOk())
 
     def on_queue_unbind(self, frame: Any) -> None:
-        queue = self.find_queue(frame.queue)
         _not_default(frame.exchange)
+        name = frame.queue or self.last_queue
+        queue = self.find_queue(name) if name in self.vhost.queues else None
         self._unbind(frame, frame.exchange, queue)
         self.send(commands.Queue.UnbindOk())
 
@@ -167,7 +180,7 @@ class Declaring(ChannelState):
         return queue
 
     def on_queue_delete(self, frame: Any) -> None:
-        name = frame.queue or self.last_queue
+        name = self.name_of_queue(frame.queue)
         count = 0
         if name in self.vhost.queues:
             queue = self.find_queue(name)

@@ -66,7 +66,8 @@ class Message:
         if text is None:
             return None
         if not text.isdecimal():
-            reason = "no_integer" if not text.lstrip("-").isdecimal() else "negative"
+            negative = text.removeprefix("-").isdecimal()
+            reason = f"{{value_negative,{text}}}" if negative else "no_integer"
             raise failed(f"invalid expiration '{text}': {reason}")
         return int(text) / 1000
 
