@@ -61,12 +61,12 @@ class Consuming(ChannelState):
     def on_basic_qos(self, frame: Any) -> None:
         if frame.prefetch_size:
             raise not_implemented(f"prefetch_size!=0 ({frame.prefetch_size})")
-        if frame.global_:
-            self.shared_prefetch = frame.prefetch_count
-            self._serve_all()
-        else:
+        # A prefetch for each consumer takes the one for all of them away.
+        self.shared_prefetch = frame.prefetch_count if frame.global_ else 0
+        if not frame.global_:
             self.prefetch = frame.prefetch_count
         self.send(commands.Basic.QosOk())
+        self._serve_all()
 
     def on_basic_consume(self, frame: Any) -> None:
         if frame.queue == REPLY_TO:
@@ -222,19 +222,19 @@ class Consuming(ChannelState):
                 self.held_by_consumers -= 1
         return held
 
-    def _give_back(self, held: Iterable[Held]) -> None:
+    def _give_back(self, held: Iterable[Held], *, refused: bool = True) -> None:
         by_queue: dict[Queue, list[Entry]] = {}
         for one in held:
             by_queue.setdefault(one.queue, []).append(one.entry)
         for queue, entries in by_queue.items():
-            queue.give_back(entries)
+            queue.give_back(entries, refused=refused)
 
     def give_everything_back(self) -> None:
         """The channel closes: what it holds goes back to where it came from."""
         held = self._let_go(0, True)
         for one in held:
             self._tell_settled("requeue", one)
-        self._give_back(held)
+        self._give_back(held, refused=False)
 
     def _tell_settled(self, event: str, held: Held) -> None:
         self.broker.tell(
@@ -313,6 +313,6 @@ class Consuming(ChannelState):
 
 def _as_seen(entry: Entry, queue: Queue) -> Message:
     """Quorum queues say how often a message came back."""
-    if not queue.quorum or not entry.returns:
+    if not queue.quorum:
         return entry.message
     return entry.message.changed({**entry.message.headers, "x-delivery-count": entry.returns})

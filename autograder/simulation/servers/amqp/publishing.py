@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pamqp import commands
@@ -104,8 +105,9 @@ class Publishing(ChannelState):
             self.unconfirmed[self.published] = None
         self.broker.tell("publish", connection=self.connection, message=message)
         if not frame.exchange and frame.routing_key.startswith(REPLY_TO + "."):
-            reached = self._reply_directly(frame.routing_key, message)
-            self._after(frame, message, reached, 0.0, refused=False)
+            self._reply_directly(frame.routing_key, message)
+            # A direct reply counts as routed nowhere, even if it got through.
+            self._after(frame, message, False, 0.0, refused=False)
             return
         queues = self.vhost.route(exchange, message)
         fate = self.broker.publish(self.vhost, queues, message)
@@ -149,25 +151,23 @@ class Publishing(ChannelState):
             self.broker.confirm_soon(self)
 
     def send_confirms(self) -> None:
-        """Say what was settled since the last time: in one frame for all up to the first that is
-        still open, as RabbitMQ does."""
+        """Say what was settled since the last time, in as few frames as RabbitMQ does.
+
+        One frame speaks for all up to the first that is still open, or of which the opposite has
+        to be said.
+        """
         if not self.open:
             return
-        for number in sorted(self._refused):
-            self.broker.tell("refuse", connection=self.connection, number=number)
-            self.send(commands.Basic.Nack(number, False, False))
+        refused, self._refused = sorted(self._refused), []
+        confirmed, self._confirmed = sorted(self._confirmed), []
         first_open = min(self.unconfirmed, default=self.published + 1)
-        done = sorted(self._confirmed)
-        together = [number for number in done if number < first_open]
-        if together:
-            self._confirm(together[-1], len(together))
-        for number in done[len(together) :]:
-            self._confirm(number, 1)
-        self._confirmed, self._refused = [], []
-
-    def _confirm(self, number: int, count: int) -> None:
-        self.broker.tell("confirm", connection=self.connection, number=number, count=count)
-        self.send(commands.Basic.Ack(number, count > 1))
+        for number, count in _together(refused, min([first_open, *confirmed])):
+            self.broker.tell("refuse", connection=self.connection, number=number, count=count or 1)
+            self.send(commands.Basic.Nack(number, count > 0, False))
+        for number, count in _together(confirmed, min([first_open, *refused])):
+            alone = len(confirmed) == 1
+            self.broker.tell("confirm", connection=self.connection, number=number, count=count or 1)
+            self.send(commands.Basic.Ack(number, count > 0 and not alone))
 
     def forget_confirms(self) -> None:
         self.unconfirmed.clear()
@@ -187,13 +187,20 @@ class Publishing(ChannelState):
         """Where replies to this channel go, if it waits for any."""
         raise NotImplementedError
 
-    def _reply_directly(self, address: str, message: Message) -> bool:
-        """True if whoever waits for the reply is still there."""
+    def _reply_directly(self, address: str, message: Message) -> None:
         channel = self.broker.reply_channels.get(address)
-        if channel is None:
-            return False
-        channel.deliver_reply(message)
-        return True
+        if channel is not None:
+            channel.deliver_reply(message)
+
+
+def _together(numbers: list[int], cutoff: int) -> Iterator[tuple[int, int]]:
+    """The numbers to be said: the last one before the cutoff for all before it, with their count,
+    then those behind it each for itself, with 0."""
+    before = [number for number in numbers if number < cutoff]
+    if before:
+        yield before[-1], len(before)
+    for number in numbers[len(before) :]:
+        yield number, 0
 
 
 def _copies(headers: dict[str, Any] | None) -> list[str]:

@@ -150,9 +150,15 @@ class Queue:
                 self._broker.dead_letter(self, self._entry(message), "maxlen")
             return None
         entry = self._entry(message)
+        self.drop_expired()
+        consumer = None if len(self.ready) else self._next_consumer()
         self.ready.add(entry)
-        self.serve()
-        self._drop_overflow()
+        if consumer is not None:
+            # Whoever waits gets it, however short its time to live.
+            consumer.channel.deliver(consumer, self.take())
+        else:
+            self.serve()
+            self._drop_overflow()
         return entry
 
     def _entry(self, message: Message) -> Entry:
@@ -212,15 +218,24 @@ class Queue:
         """An entry is done with."""
         self.unacked.pop(entry, None)
 
-    def give_back(self, entries: Iterable[Entry]) -> None:
-        """Entries come back unacknowledged: to their old places, marked as redelivered."""
+    def give_back(self, entries: Iterable[Entry], *, refused: bool = True) -> None:
+        """Entries come back unacknowledged, and are marked as redelivered.
+
+        ``refused``: a consumer gave them back; else it is gone. Classic queues put them where they
+        lay before; quorum queues put them behind what came back earlier, before all else; but what
+        was refused goes to the tail where there is no delivery limit.
+        """
+        limit = self.arguments.get("x-delivery-limit")
         for entry in entries:
             self.unacked.pop(entry, None)
             if self.deleted:
                 continue
             entry.redelivered = True
             entry.returns += 1
-            limit = self.arguments.get("x-delivery-limit")
+            if self.quorum:
+                self._count += 1
+                to_tail = refused and limit is None
+                entry.position = (0 if to_tail else -1, self._count)
             if self.quorum and limit is not None and entry.returns > limit:
                 self._broker.dead_letter(self, entry, "delivery_limit")
             else:
