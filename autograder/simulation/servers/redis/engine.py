@@ -192,11 +192,11 @@ class Engine:
             for database, key in changed:
                 database.ready.pop(key, None)
                 for session in list(database.waiting.get(key, ())):
-                    self._look_again(session)
+                    self._look_again(session, type(database.values.get(key)))
 
-    def _look_again(self, session: Session) -> None:
+    def _look_again(self, session: Session, there: type) -> None:
         wait = session.wait
-        if wait is None:
+        if wait is None or wait.kind not in (None, there):
             return
         try:
             reply = wait.attempt()

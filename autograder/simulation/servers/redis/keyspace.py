@@ -87,10 +87,14 @@ class Database:
 
     def touch(self, key: bytes) -> None:
         """A key has changed."""
-        self.changes += 1
         if self.watchers:
             for session in self.watchers.get(key, ()):
                 session.watched_changed = True
+        self.signal(key)
+
+    def signal(self, key: bytes) -> None:
+        """A key has changed in a way that concerns only who waits for it."""
+        self.changes += 1
         if key in self.waiting:
             self.ready[key] = None
 

@@ -20,12 +20,14 @@ class Wait:
 
     Attributes:
         attempt: looks again; `NOTHING_YET`, or what to answer.
+        kind: what a key must hold for that; None for anything or nothing.
         deadline: ms since 1970 at which ``empty`` is answered; None for never.
         db, keys: where something may turn up.
         command: as it was asked, for who looks on.
     """
 
     attempt: Callable[[], Reply]
+    kind: type | None
     deadline: int | None
     empty: Reply
     db: Database

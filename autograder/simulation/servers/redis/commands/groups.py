@@ -87,16 +87,15 @@ def _options(call: Call, *, can_make: bool) -> tuple[bool, int | None]:
 def xgroup_create(call: Call) -> Reply:
     key, name, start = call.args[:3]
     make, read = _options(call, can_make=True)
-    if make and key not in call.db.values:
-        last = ZERO if start == b"$" else parse(start)
-        stream = Stream()
-    else:
-        stream = need_stream(call)
-        last = stream.last_id if start == b"$" else parse(start)
+    is_new = make and key not in call.db.values
+    stream = Stream() if is_new else need_stream(call)
+    last = stream.last_id if start == b"$" else parse(start)
     if name in stream.groups:
         raise RedisError("BUSYGROUP Consumer Group name already exists")
     stream.groups[name] = Group(name, last, read)
-    call.db.store(key, stream)
+    if is_new:
+        call.db.store(key, stream)
+    call.db.changes += 1
     return "OK"
 
 
@@ -107,7 +106,7 @@ def xgroup_setid(call: Call) -> Reply:
     group = need_group(call, stream)
     group.last_id = stream.last_id if call.args[2] == b"$" else parse(call.args[2])
     group.entries_read = read
-    call.db.touch(call.args[0])
+    call.db.changes += 1
     return "OK"
 
 
@@ -116,7 +115,7 @@ def xgroup_destroy(call: Call) -> Reply:
     stream = need_stream(call)
     if stream.groups.pop(call.args[1], None) is None:
         return 0
-    call.db.touch(call.args[0])
+    call.db.signal(call.args[0])
     return 1
 
 
@@ -126,7 +125,7 @@ def xgroup_createconsumer(call: Call) -> Reply:
     if call.args[2] in group.consumers:
         return 0
     group.consumer(call.args[2], call.now)
-    call.db.touch(call.args[0])
+    call.db.changes += 1
     return 1
 
 
@@ -138,7 +137,7 @@ def xgroup_delconsumer(call: Call) -> Reply:
         return 0
     for entry_id in consumer.pending:
         del group.pending[entry_id]
-    call.db.touch(call.args[0])
+    call.db.changes += 1
     return len(consumer.pending)
 
 
@@ -296,7 +295,7 @@ def xclaim(call: Call) -> Reply:
             group.forget(entry_id)
             continue
         if pending is None and claim.force:
-            pending = group.pending[entry_id] = Pending(consumer, call.now, 0)
+            pending = group.pending[entry_id] = Pending(consumer, call.now)
             consumer.pending[entry_id] = None
         elif pending is not None and call.now - pending.delivered_at < claim.idle:
             continue

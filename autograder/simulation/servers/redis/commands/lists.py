@@ -108,7 +108,9 @@ def _pop_when_there(call: Call, side: bytes) -> Reply:
     def take(key: bytes, values: List) -> Reply:
         return [key, _take(call, key, values, side)[0]]
 
-    return call.block(keys, lambda: first_there(call, keys, take), seconds(time), NULL_ARRAY)
+    return call.block(
+        keys, List, lambda: first_there(call, keys, take), seconds(time), NULL_ARRAY
+    )
 
 
 @command("BLPOP", -3, "write blocking", (1, -2, 1))
@@ -176,7 +178,7 @@ def blmpop(call: Call) -> Reply:
     def attempt() -> Reply:
         return first_there(call, keys, lambda key, v: [key, _take(call, key, v, side, count)])
 
-    return call.block(keys, attempt, timeout, NULL_ARRAY)
+    return call.block(keys, List, attempt, timeout, NULL_ARRAY)
 
 
 # -- move -----------------------------------------------------------------------------------------
@@ -217,7 +219,9 @@ def _move_when_there(call: Call, from_: bytes, to: bytes) -> Reply:
     source, target = call.args[:2]
     timeout = seconds(call.args[-1])
     empty = NULL_ARRAY if call.waits else None
-    return call.block([source], lambda: _move(call, source, target, from_, to), timeout, empty)
+    return call.block(
+        [source], List, lambda: _move(call, source, target, from_, to), timeout, empty
+    )
 
 
 @command("BLMOVE", 6, "write denyoom blocking", (1, 2, 1))
@@ -288,8 +292,9 @@ def ltrim(call: Call) -> Reply:
     values = call.db.get(key, List)
     if values is not None:
         low, high = bounds(start, stop, len(values))
-        values[:] = values[low:high]
-        call.db.store(key, values)
+        if high - low < len(values):
+            values[:] = values[low:high]
+            call.db.store(key, values)
     return "OK"
 
 

@@ -225,7 +225,9 @@ def _pop_when_there(call: Call, *, highest: bool) -> Reply:
         ((member, score),) = _take(call, key, highest, 1)
         return [key, member, score]
 
-    return call.block(keys, lambda: _first_there(call, keys, take), seconds(time), NULL_ARRAY)
+    return call.block(
+        keys, SortedSet, lambda: _first_there(call, keys, take), seconds(time), NULL_ARRAY
+    )
 
 
 @command("BZPOPMIN", -3, "write fast blocking", (1, -2, 1))
@@ -263,4 +265,6 @@ def bzmpop(call: Call) -> Reply:
     words = Words(call.args)
     timeout = seconds(words.word())
     keys, take = _read_zmpop(call, words)
-    return call.block(keys, lambda: _first_there(call, keys, take), timeout, NULL_ARRAY)
+    return call.block(
+        keys, SortedSet, lambda: _first_there(call, keys, take), timeout, NULL_ARRAY
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..arguments import integer, milliseconds
@@ -74,12 +75,13 @@ def _split(call: Call, asked: _Asked, rest: list[bytes]) -> None:
     asked.keys, asked.ids = rest[:half], rest[half:]
 
 
-def _blocks(call: Call, asked: _Asked, read: object) -> Reply:
+def _read_or_wait(call: Call, asked: _Asked, read: Callable[[], Reply]) -> Reply:
     """Read now; wait if nothing is there and the caller wants that."""
     if asked.timeout is None:
-        found = read()  # type: ignore[operator]
+        found = read()
         return NULL_ARRAY if found is NOTHING_YET else found
-    return call.block(asked.keys, read, asked.timeout or None, NULL_ARRAY)  # type: ignore[arg-type]
+    kind = None if asked.group else Stream
+    return call.block(asked.keys, kind, read, asked.timeout or None, NULL_ARRAY)
 
 
 # -- XREAD ----------------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ def xread(call: Call) -> Reply:
                 result.append((key, [entry(stream, entry_id) for entry_id in found]))
         return result or NOTHING_YET
 
-    return _blocks(call, asked, read)
+    return _read_or_wait(call, asked, read)
 
 
 def _start(call: Call, key: bytes, text: bytes) -> EntryId:
@@ -151,7 +153,7 @@ def xreadgroup(call: Call) -> Reply:
                 call.db.changes += 1
         return result or NOTHING_YET
 
-    return _blocks(call, asked, read)
+    return _read_or_wait(call, asked, read)
 
 
 def _group_start(text: bytes) -> EntryId | None:

@@ -243,7 +243,7 @@ def xsetid(call: Call) -> Reply:
     stream.last_id = new
     stream.entries_added = stream.entries_added if added is None else added
     stream.max_deleted = deleted if deleted else stream.max_deleted
-    call.db.touch(call.args[0])
+    call.db.changes += 1
     return "OK"
 
 

@@ -92,12 +92,14 @@ class Call:
     def block(
         self,
         keys: list[bytes],
+        kind: type | None,
         attempt: Callable[[], Reply],
         timeout: int | None,
         empty: Reply,
     ) -> Reply:
         """What ``attempt`` finds, now or when one of ``keys`` has changed; ``empty`` in the end.
 
+        Once it waits, only a key that holds a ``kind`` counts, or any change if that is None.
         ``timeout`` is in milliseconds, None for none.
         """
         found = attempt()
@@ -107,7 +109,7 @@ class Call:
             return empty
         deadline = None if timeout is None else self.now + timeout
         words = [*self.command.name.upper().encode().split(b"|"), *self.args]
-        self.session.wait = Wait(attempt, deadline, empty, self.db, keys, words)
+        self.session.wait = Wait(attempt, kind, deadline, empty, self.db, keys, words)
         self.db.wait(self.session, keys)
         return NOTHING_YET
 
