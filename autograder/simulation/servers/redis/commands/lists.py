@@ -108,9 +108,7 @@ def _pop_when_there(call: Call, side: bytes) -> Reply:
     def take(key: bytes, values: List) -> Reply:
         return [key, _take(call, key, values, side)[0]]
 
-    return call.block(
-        keys, List, lambda: first_there(call, keys, take), seconds(time), NULL_ARRAY
-    )
+    return call.block(keys, List, lambda: first_there(call, keys, take), seconds(time), NULL_ARRAY)
 
 
 @command("BLPOP", -3, "write blocking", (1, -2, 1))

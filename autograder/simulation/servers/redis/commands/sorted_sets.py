@@ -265,6 +265,4 @@ def bzmpop(call: Call) -> Reply:
     words = Words(call.args)
     timeout = seconds(words.word())
     keys, take = _read_zmpop(call, words)
-    return call.block(
-        keys, SortedSet, lambda: _first_there(call, keys, take), timeout, NULL_ARRAY
-    )
+    return call.block(keys, SortedSet, lambda: _first_there(call, keys, take), timeout, NULL_ARRAY)
