@@ -28,3 +28,10 @@ def complete_mistake(incomplete: str) -> list[str]:
     except (Refusal, OSError):
         return []
     return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_server(incomplete: str) -> list[str]:
+    """The servers of the live runs."""
+    from autograder.services.catalogue import SERVERS
+
+    return [name for name in SERVERS if name.startswith(incomplete)]

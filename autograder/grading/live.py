@@ -1,5 +1,7 @@
 """Fixtures that lend a test a real server, with nothing on it but what the test puts there.
 
+A server that this machine cannot have is a skip that says how to get it.
+
 The plugin brings them to every run of pytest, so that what does the work is imported late.
 """
 
@@ -34,18 +36,53 @@ def live_servers(
 def redis_url(live_servers: Servers) -> Iterator[str]:
     """The address of an empty database of a real Redis or Valkey: "redis://127.0.0.1:6379/7".
 
-    Pub/Sub channels belong to the whole server. The test is skipped if there can be none.
+    Pub/Sub channels belong to the whole server, not to one of its databases.
     """
-    with live_servers.namespace("redis") as address:
-        yield address
+    with live_servers.namespace("redis") as database:
+        yield database.address
 
 
 @pytest.fixture
 def amqp_url(live_servers: Servers) -> Iterator[str]:
     """The address of a new virtual host of a real RabbitMQ, deleted after the test.
 
-    "amqp://guest:guest@127.0.0.1:5672/course_1f3870be274f". The test is skipped if there can be
-    none.
+    "amqp://guest:guest@127.0.0.1:5672/course_1f3870be274f"
     """
-    with live_servers.namespace("rabbitmq") as address:
-        yield address
+    with live_servers.namespace("rabbitmq") as virtual_host:
+        yield virtual_host.address
+
+
+@pytest.fixture
+def kafka_bootstrap(live_servers: Servers) -> str:
+    """The bootstrap servers of a real Kafka: "127.0.0.1:9092". Name topics with `kafka_prefix`."""
+    return live_servers.get("kafka").address
+
+
+@pytest.fixture
+def kafka_prefix(live_servers: Servers) -> Iterator[str]:
+    """A beginning for the names of topics and groups, which are deleted after the test."""
+    with live_servers.namespace("kafka") as prefix:
+        yield prefix.name
+
+
+@pytest.fixture
+def database_url(live_servers: Servers) -> Iterator[str]:
+    """The address of a new database of a real PostgreSQL, dropped after the test.
+
+    "postgresql://postgres:postgres@127.0.0.1:5432/course_1f3870be274f"
+    """
+    with live_servers.namespace("postgres") as database:
+        yield database.address
+
+
+@pytest.fixture
+def temporal_address(live_servers: Servers) -> str:
+    """The address of a real Temporal: "127.0.0.1:7233". Connect with `temporal_namespace`."""
+    return live_servers.get("temporal").address
+
+
+@pytest.fixture
+def temporal_namespace(live_servers: Servers) -> Iterator[str]:
+    """The name of a new namespace of a real Temporal, deleted after the test."""
+    with live_servers.namespace("temporal") as namespace:
+        yield namespace.name

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .live import amqp_url, live_servers, redis_url  # noqa: F401 - fixtures
+from .live import (  # noqa: F401 - fixtures
+    amqp_url,
+    database_url,
+    kafka_bootstrap,
+    kafka_prefix,
+    live_servers,
+    redis_url,
+    temporal_address,
+    temporal_namespace,
+)
 
 if TYPE_CHECKING:
     from .submission import Submission

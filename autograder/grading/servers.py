@@ -7,14 +7,14 @@ the others, which take seconds to start, are shared by all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from autograder import services
 from autograder.services.catalogue import SERVERS
-from autograder.services.requiring import answers
+from autograder.services.model import Namespace, NoAnswer
 
 _OWN = {"redis"}
 
@@ -32,32 +32,31 @@ class Servers:
     def get(self, name: str) -> services.Service:
         """A server of this kind that answers; the test is skipped if there can be none."""
         service = self._here.get(name)
-        if service is not None and answers(SERVERS[name], service.address):
-            return service
-        if service is not None:  # a test has killed it
-            self._here.pop(name).release()
+        if service is not None:
+            try:
+                SERVERS[name].ping(service.address)
+                return service
+            except NoAnswer:  # a test has killed it
+                self._here.pop(name).release()
+        shared = None if name in _OWN else self._shared
         try:
-            shared = None if name in _OWN else self._shared
-            service = self._here[name] = services.require(name, shared=shared)
+            service = services.require(name, shared=shared, namespaces=True)
         except services.NotHere as missing:
             pytest.skip(str(missing))
         except services.Unusable as problem:
             pytest.fail(str(problem), pytrace=False)
+        self._here[name] = service
         return service
 
     @contextmanager
-    def namespace(self, name: str) -> Iterator[str]:
-        """An address at which there is nothing yet, for one test."""
-        service = self.get(name)
-        try:
-            lent = SERVERS[name].namespace(service)
-            address = lent.__enter__()
-        except services.Unusable as problem:
-            pytest.fail(str(problem), pytrace=False)
-        try:
-            yield address
-        finally:
-            lent.__exit__(None, None, None)
+    def namespace(self, name: str) -> Iterator[Namespace]:
+        """A part of a server in which there is nothing yet, for one test."""
+        with ExitStack() as stack:
+            try:
+                lent = stack.enter_context(SERVERS[name].namespace(self.get(name)))
+            except services.Unusable as problem:
+                pytest.fail(str(problem), pytrace=False)
+            yield lent
 
     def release(self) -> None:
         """Let go of all of them."""

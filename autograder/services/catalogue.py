@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import rabbitmq, redis
+from . import kafka, postgres, rabbitmq, redis, temporal
 from .model import Server
 
-SERVERS: dict[str, Server] = {server.name: server for server in (redis.SERVER, rabbitmq.SERVER)}
+SERVERS: dict[str, Server] = {
+    module.SERVER.name: module.SERVER for module in (redis, rabbitmq, kafka, postgres, temporal)
+}

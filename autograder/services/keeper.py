@@ -30,7 +30,7 @@ from typing import Any
 
 POSIX = os.name == "posix"
 FIRST_LEASE = 30.0  # seconds until somebody must have taken one
-TAIL = 2000  # bytes of a log that are worth repeating
+LINES, LETTERS = 12, 200  # of a log that are worth repeating
 
 
 class Client:
@@ -57,6 +57,7 @@ class Keeper:
         self.to_start = list(plan["steps"])
         self.clients: list[Client] = []
         self.waiting_for_the_end: list[Client] = []
+        self.wanted = False  # nothing is started before somebody is there to hear what came of it
         self.stays = False
         self.stopping = False
         self.ended = ""
@@ -82,10 +83,9 @@ class Keeper:
             self.stop()
 
     def wait(self) -> None:
-        busy = bool(self.to_start) or not POSIX
-        limit = 0.05 if busy else None
-        if not self.stays and not any(client.leases for client in self.clients):
-            limit = min(limit or FIRST_LEASE, max(self.patience - time.monotonic(), 0))
+        limit = 0.05 if self.to_start or not POSIX else None
+        if not self.wanted:
+            limit = max(self.patience - time.monotonic(), 0)
         for key, _ in self.selector.select(limit):
             key.data(key.fileobj)
 
@@ -106,8 +106,7 @@ class Keeper:
         self.stopping = True
 
     def leave_if_forgotten(self) -> None:
-        leased = any(client.leases for client in self.clients)
-        if not leased and not self.stays and time.monotonic() > self.patience:
+        if not self.wanted and time.monotonic() > self.patience:
             self.stopping = True
 
     # -- the programs ---------------------------------------------------------------------------
@@ -118,9 +117,9 @@ class Keeper:
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
-        if self.plan["user"] and self.as_somebody_else:
+        if self.plan["owner"] and self.as_somebody_else:
             for path in (self.folder, *self.folder.rglob("*")):
-                shutil.chown(path, self.plan["user"])
+                shutil.chown(path, self.plan["owner"])
 
     @property
     def as_somebody_else(self) -> bool:
@@ -137,7 +136,7 @@ class Keeper:
                 self.ended = f"{Path(step['argv'][0]).name} ended with {in_words(status)}"
                 self.stopping = True
                 return
-        if self.to_start and self.may_start_next():
+        if self.wanted and self.to_start and self.may_start_next():
             self.start(self.to_start.pop(0))
 
     def may_start_next(self) -> bool:
@@ -150,9 +149,8 @@ class Keeper:
         more: dict[str, Any] = {}
         if POSIX:
             more["start_new_session"] = True
-            if self.plan["user"] and self.as_somebody_else:
-                more.update(user=self.plan["user"], group=group_of(self.plan["user"]))
-                more["extra_groups"] = []
+            if step["user"] and self.as_somebody_else:
+                more.update(user=step["user"], group=group_of(step["user"]), extra_groups=[])
         if sys.platform == "linux":
             more["preexec_fn"] = die_with_the_keeper()
         with (self.folder / "log").open("ab") as log:
@@ -202,9 +200,11 @@ class Keeper:
 
     def tail(self) -> str:
         try:
-            return (self.folder / "log").read_bytes()[-TAIL:].decode("utf-8", "replace")
+            log = (self.folder / "log").read_bytes()[-100_000:].decode("utf-8", "replace")
         except OSError:
             return ""
+        lines = [line.rstrip()[:LETTERS] for line in log.splitlines() if line.strip()]
+        return "\n".join(lines[-LINES:])
 
     # -- those who need it ----------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ class Keeper:
 
     def answer(self, client: Client, want: str) -> None:
         if want == "lease":
-            client.leases = True
+            client.leases = self.wanted = True
             client.tell(ok=True)
         elif want == "stay":
             self.stays = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -65,7 +66,12 @@ class Lease:
 
     def release(self) -> None:
         """Let go. If nobody else holds on to the server, it is stopped, and is gone on return."""
+        _held.discard(self)
         self.ask("release", _END)
+        self.close()
+
+    def close(self) -> None:
+        """Hang up, which lets go as well, and does not wait for what comes of it."""
         self._connection.close()
 
     def _hear(self, patience: float) -> dict[str, Any] | None:
@@ -84,6 +90,17 @@ class Lease:
         line, _, self._received = self._received.partition(b"\n")
         message: dict[str, Any] = json.loads(line)
         return message
+
+
+_held: set[Lease] = set()  # what was not released is held until this process ends
+_process = os.getpid()
+
+
+@atexit.register
+def _release_all() -> None:
+    if os.getpid() == _process:  # a fork of us has its own end
+        for lease in list(_held):
+            lease.release()
 
 
 def scratch(name: str) -> Path:
@@ -130,13 +147,20 @@ def start(plan: Plan, record: Path | None = None) -> Lease:
 def lease(control: Control) -> Lease | None:
     """Hold on to a server that a keeper looks after; None if there is no such keeper any more."""
     held = _connect(control)
-    return held if held is not None and held.ask("lease") else None
+    if held is None or not held.ask("lease"):
+        return None
+    _held.add(held)
+    return held
 
 
 def stop(control: Control) -> bool:
     """Stop a server, whoever holds it; False if its keeper is gone already."""
-    held = _connect(control)
-    return held is not None and held.ask("stop", _END)
+    asking = _connect(control)
+    if asking is None:
+        return False
+    agreed = asking.ask("stop", _END)
+    asking.close()
+    return agreed
 
 
 def _connect(control: Control) -> Lease | None:

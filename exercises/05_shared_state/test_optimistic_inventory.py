@@ -10,7 +10,7 @@ import pytest
 
 from autograder.grading import mistake
 from autograder.grading.stock_tables import BUY, SCHEMA, StockTables
-from autograder.services import postgres, sqlite_face
+from autograder.services import sqlite_face
 from autograder.simulation import simulate
 
 LONG = 300.0
@@ -363,16 +363,6 @@ async def test_cancelled_anywhere_it_is_all_or_nothing(world, submission, sqlite
         await left_alone(db, shop, "was cancelled")
 
 
-@pytest.fixture(scope="module")
-def server():
-    """The address of a PostgreSQL server."""
-    try:
-        with postgres.running() as address:
-            yield address
-    except postgres.NotHere as missing:
-        pytest.skip(str(missing))
-
-
 SCENARIOS = {
     it_takes_what_was_ordered: {"lamp": 5, "kettle": 2, "radio": 9},
     a_refused_order_changes_nothing: {"lamp": 5, "kettle": 1, "radio": 9},
@@ -385,15 +375,14 @@ SCENARIOS = {
 @pytest.mark.live
 @pytest.mark.points(0)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_it_holds_on_postgresql(submission, server, scenario):
+def test_it_holds_on_postgresql(submission, database_url, scenario):
     """The same holds on PostgreSQL."""
 
     async def connect():
-        return await sqlite_face.connect(server)
+        return await sqlite_face.connect(database_url)
 
     async def run():
         db = await connect()
-        await db.execute("DROP TABLE IF EXISTS stock, reservations")
         for statement in SCHEMA:
             await db.execute(statement)
         await db.close()

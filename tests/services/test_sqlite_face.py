@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import aiosqlite
 import pytest
 
-from autograder.services import postgres, sqlite_face
+from autograder.services import sqlite_face
 
 
 @pytest.mark.parametrize(
@@ -62,23 +61,10 @@ async def test_sqlite_says_what_is_expected() -> None:
         assert await conversation(db) == EXPECTED
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    try:
-        with postgres.running() as address:
-            yield address
-    except postgres.NotHere as missing:
-        pytest.skip(str(missing))
-
-
 @pytest.mark.live
-def test_postgresql_says_the_same(server: str) -> None:
+def test_postgresql_says_the_same(database_url: str) -> None:
     async def talk() -> list[object]:
-        db = await sqlite_face.connect(server)
-        try:
-            await db.execute("DROP TABLE IF EXISTS things")
+        async with await sqlite_face.connect(database_url) as db:
             return await conversation(db)
-        finally:
-            await db.close()
 
     assert asyncio.run(talk()) == EXPECTED
