@@ -3,51 +3,13 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from autograder.course.completion import (
-    complete_exercise,
-    complete_mistake,
-    complete_server,
-)
-from autograder.course.refusal import Refusal
-
-
-class CourseGroup(TyperGroup):
-    """Commands that refuse with one sentence and exit status 2."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was typed."""
-        try:
-            return super().invoke(ctx)
-        except Refusal as refusal:
-            typer.secho(str(refusal), err=True)
-            raise typer.Exit(2) from None
-
-
-class ProgramGroup(TyperGroup):
-    """A command for each folder of `autograder/course/programs`, imported when it is called."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The names of the programs."""
-        from autograder.course.programs import program_names
-
-        return program_names()
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Build the command of one program from its `run` function."""
-        from autograder.course.programs import load_program, program_names
-
-        if cmd_name not in program_names():
-            known = ", ".join(program_names())
-            raise Refusal(f"There is no program {cmd_name} to run. There are: {known}.")
-        single = typer.Typer(rich_markup_mode=None, add_completion=False)
-        single.command(cmd_name)(load_program(cmd_name))
-        return typer.main.get_command(single)
-
+from autograder.course.completion import complete_exercise, complete_mistake
+from autograder.course.groups import CourseGroup, ProgramGroup
+from autograder.course.services_app import services_app
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 app = typer.Typer(
@@ -63,7 +25,6 @@ app.add_typer(
     no_args_is_help=True,
 )
 
-services_app = typer.Typer(cls=CourseGroup, rich_markup_mode=None)
 app.add_typer(services_app, name="services")
 
 EXERCISE_HELP = "An exercise, such as 03/fetch_prices, fetch_prices or a path to its file."
@@ -94,15 +55,6 @@ SomeMistake = Annotated[
         metavar="MISTAKE",
         help="Its name, as the grader writes it. By default all of them are listed.",
         autocompletion=complete_mistake,
-        show_default=False,
-    ),
-]
-ServerNames = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="NAME...",
-        help="redis, rabbitmq, kafka, postgres or temporal.",
-        autocompletion=complete_server,
         show_default=False,
     ),
 ]
@@ -327,67 +279,6 @@ def doctor() -> None:
     from autograder.course.commands.doctor import examine
 
     if not examine():
-        raise typer.Exit(1)
-
-
-@services_app.callback(invoke_without_command=True)
-def services(context: typer.Context) -> None:
-    """The real servers of the live runs: which run, and how to get the rest.
-
-    \b
-    Examples:
-      course services
-      course services up redis rabbitmq
-      course services down
-      course services check
-    """
-    if context.invoked_subcommand is None:
-        from autograder.course.commands.services import show
-
-        show()
-
-
-@services_app.command("up")
-def services_up(names: ServerNames = None) -> None:
-    """Start servers and leave them running, so that tests need not.
-
-    \b
-    Examples:
-      course services up redis
-      course services up rabbitmq kafka
-    """
-    from autograder.course.commands.services import start_all
-
-    start_all(names or [])
-
-
-@services_app.command("down")
-def services_down(names: ServerNames = None) -> None:
-    """Stop what `course services up` has started: all of it, or what you name.
-
-    \b
-    Examples:
-      course services down
-      course services down kafka
-    """
-    from autograder.course.commands.services import stop_all
-
-    stop_all(names or [])
-
-
-@services_app.command("check")
-def services_check(names: ServerNames = None) -> None:
-    """Start each server that this machine has, use it, and stop it again.
-
-    The exit status is 1 if one that should work does not.
-
-    \b
-    Example:
-      course services check
-    """
-    from autograder.course.commands.services import try_all
-
-    if not try_all(names or []):
         raise typer.Exit(1)
 
 
