@@ -17,6 +17,7 @@ if for ever.
 Rules
   1. A block `async with deadline(seconds)` takes `seconds` at most. When they are over, what the
      block is waiting for is cancelled, and when that has cleaned up, the block raises TimeoutError.
+     A task that has been cancelled may use one to limit its own cleaning up.
   2. Deadlines nest, in one function or across many. The earliest counts: a deadline inside another
      one can make the time shorter, and never longer.
   3. `time_left()` is the time until the earliest deadline around the caller, in seconds, never less
@@ -30,11 +31,13 @@ Rules
   6. A cancellation from outside stays a cancellation, whenever it comes: services clean up, and
      then the task ends with CancelledError, and never with TimeoutError, even if the time runs out
      at the same moment, or while things are being cleaned up.
-  7. When a block or a call is over, it leaves nothing behind: no timer that strikes later, and no
-     trace of its cancelling that an asyncio.timeout around it could stumble over.
+  7. When a block or a call is over, however it ended, it leaves nothing behind: no timer that
+     strikes later, and no trace of its cancelling that an asyncio.timeout around it could stumble
+     over.
 
 Out of scope: services that refuse to be cancelled, tasks that outlive the block that started them,
-deadlines of zero seconds.
+deadlines of zero seconds, whether time_left() knows of a call's at_most, and which exception comes
+out if a service fails while it cleans up.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ Rules
      do the handlers that clean up before it. That cancellation, too, goes on to the caller then.
  10. If `receive` raises an exception, `serve` stops as at a signal, and raises it at the end.
 
-Out of scope: a limit of requests at once, handlers that refuse to be cancelled, a `clean_up` that
-raises, taking the signal handler away again.
+Out of scope: a limit of requests at once, handlers that refuse to be cancelled, a `receive` that
+takes its time to be cancelled, a `clean_up` that raises, taking the signal handler away again.
 """
 
 from __future__ import annotations

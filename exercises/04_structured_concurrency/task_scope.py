@@ -23,9 +23,9 @@ Rules
      the block if it is still at work. When all of it has ended, the scope raises an ExceptionGroup
      with every exception that was raised, also those that jobs raise while they end.
   4. `seconds` after its beginning, the scope cancels what is still at work, the block and the jobs.
-     When all of it has ended, it raises TimeoutError. With None there is no limit.
+     When all of it has ended, it raises TimeoutError. With None there is no limit, with 0 no time.
   5. If the task around it is cancelled, so are the jobs. When all of them have ended, the
-     cancellation goes on to the caller.
+     cancellation goes on to the caller, also if the time was up before.
   6. A job that is cancelled by hand, with `task.cancel()`, is no failure: the others go on.
   7. However a scope ends, it leaves nothing behind: the caller can go on, and an asyncio.timeout
      around the scope still works as it should.

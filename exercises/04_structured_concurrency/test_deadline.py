@@ -6,31 +6,15 @@ import contextlib
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.benches.slow_service import Service, ServiceDown, near
+from autograder.grading.benches.slow_service import (
+    Service,
+    ServiceDown,
+    deadline_of,
+    near,
+    outcome_of,
+    said,
+)
 from autograder.simulation import simulate
-
-
-def deadline_of(submission, seconds):
-    """A deadline, if it is something that `async with` can use."""
-    block = submission.deadline(seconds)
-    kind = type(block).__name__
-    assert hasattr(block, "__aenter__"), (
-        f"deadline() gives something of type {kind}, which is nothing for `async with`; is "
-        "@contextlib.asynccontextmanager missing?"
-    )
-    return block
-
-
-async def outcome_of(block, within=600):
-    """Run a block in a task of its own: "cancelled", what it raised, or what it returned."""
-    task = asyncio.create_task(block)
-    await asyncio.wait([task], timeout=within)
-    assert task.done(), f"it is still at work after {within} s"
-    if task.cancelled():
-        return "cancelled"
-    if isinstance(task.exception(), AssertionError):
-        raise task.exception()
-    return task.exception() or task.result()
 
 
 @pytest.mark.points(1)
@@ -61,7 +45,7 @@ async def test_a_block_in_time_leaves_no_timer(world, submission):
         async with deadline_of(submission, 2.0):
             await submission.call(Service(world, world.latency("takes", 0.1, 0.9)), at_most=1.0)
         assert submission.time_left() is None, (
-            f"after the block time_left() is {submission.time_left()!r}; there is no deadline"
+            f"after the block time_left() is {said(submission.time_left())}; there is no deadline"
         )
         await asyncio.sleep(30)
         return "in time"
@@ -104,7 +88,7 @@ async def test_the_earliest_deadline_counts(world, submission):
             f"{seen[-1]} s: the inner block has a budget of its own.",
         )
         assert near(seen[-1], earliest), (
-            f"in deadlines of {outer} s and {inner} s, time_left() is {seen[-1]!r}"
+            f"in deadlines of {outer} s and {inner} s, time_left() is {said(seen[-1])}"
         )
         assert near(took, earliest), f"deadlines of {outer} s and {inner} s took {took:.1f} s"
         assert isinstance(outcome, TimeoutError), f"TimeoutError was expected, not {outcome!r}"
@@ -124,19 +108,19 @@ async def test_time_left_runs_down(world, submission):
     async with deadline_of(submission, 10.0):
         left = submission.time_left()
         assert left is not None, "in a block, time_left() is None"
-        assert near(left, 10.0), f"at the beginning of 10 s, time_left() is {left!r}"
+        assert near(left, 10.0), f"at the beginning of 10 s, time_left() is {said(left)}"
         first, second = await asyncio.gather(in_a_task(), asyncio.create_task(in_a_task()))
         for left in (first, second, submission.time_left()):
             assert left is not None, "in a task that was started in the block, time_left() is None"
             assert near(left, 10.0 - pause), (
-                f"{pause:.2f} s after the beginning of 10 s, time_left() is {left!r}"
+                f"{pause:.2f} s after the beginning of 10 s, time_left() is {said(left)}"
             )
         async with deadline_of(submission, 1.0):
             pass
         left = submission.time_left()
         assert left is not None, "after an inner block, time_left() is None"
         assert near(left, 10.0 - pause), (
-            f"after an inner block has ended, time_left() is {left!r}, and should be "
+            f"after an inner block has ended, time_left() is {said(left)}, and should be "
             f"{10.0 - pause:.2f}"
         )
     assert submission.time_left() is None, "after the block, time_left() is not None"
@@ -167,11 +151,11 @@ async def test_each_visitor_has_a_deadline_of_their_own(world, submission):
         others = [other for other, _ in visits if other is not None and other != expected]
         assert right or not any(near(left, other) for other in others), mistake(
             "context-in-a-global",
-            f"time_left() is {left:.2f} s for somebody who has "
+            f"time_left() is {said(left)} for somebody who has "
             f"{'no deadline' if expected is None else f'{expected:.2f} s'}: it is another "
             "visitor's.",
         )
-        assert right, f"time_left() is {left!r}, expected was {expected!r}"
+        assert right, f"time_left() is {said(left)}, expected was {said(expected)}"
 
 
 @pytest.mark.points(2)
@@ -188,24 +172,24 @@ async def test_a_call_is_told_what_is_left(world, submission):
     outcome = await outcome_of(page())
     assert [len(hop.told) for hop in hops] == [1, 1, 1], "a service was not called exactly once"
     first, second, third = (hop.told[0] for hop in hops)
-    assert near(first, 1.0), f"the first call was told {first!r}, and at_most was 1.0"
-    assert near(second, 1.0), f"the second call was told {second!r}, and at_most was 1.0"
+    assert near(first, 1.0), f"the first call was told {said(first)}, and at_most was 1.0"
+    assert near(second, 1.0), f"the second call was told {said(second)}, and at_most was 1.0"
     assert not near(third, 1.0), mistake(
         "timeout-per-hop",
         "After 1.6 s of 2 s, the third call was told that it has a second; 0.4 s were left.",
     )
-    assert near(third, 0.4), f"the third call was told {third!r}; 0.4 s were left"
+    assert near(third, 0.4), f"the third call was told {said(third)}; 0.4 s were left"
     assert isinstance(outcome, TimeoutError), f"the third call was too slow: {outcome!r}"
     plain = Service(world, 1.0)
     await submission.call(plain, at_most=5.0)
     await submission.call(plain)
-    assert near(plain.told[0], 5.0), f"at_most was 5.0, and told was {plain.told[0]!r}"
+    assert near(plain.told[0], 5.0), f"at_most was 5.0, and told was {said(plain.told[0])}"
     assert plain.told[1] is None, (
-        f"without a deadline and at_most, a call was told {plain.told[1]!r} instead of None"
+        f"without a deadline and at_most, a call was told {said(plain.told[1])} instead of None"
     )
     async with deadline_of(submission, 3.0):
         await submission.call(plain)
-    assert near(plain.told[-1], 3.0), f"with 3 s left and no at_most, told {plain.told[-1]!r}"
+    assert near(plain.told[-1], 3.0), f"with 3 s left and no at_most, told {said(plain.told[-1])}"
 
 
 @pytest.mark.points(2)
@@ -254,7 +238,7 @@ async def test_a_slow_service_is_given_up(world, submission):
     outcome = await outcome_of(page())
     assert quick.told, f"a call had at_most=1.0, took longer, and did not raise: {outcome!r}"
     assert near(quick.told[0], 3.0 - slow.ended[0]), (
-        f"{3.0 - slow.ended[0]:.2f} s were left, and the next call was told {quick.told[0]!r}"
+        f"{3.0 - slow.ended[0]:.2f} s were left, and the next call was told {said(quick.told[0])}"
     )
     assert outcome == "from the cache", f"the block gave {outcome!r}"
 
@@ -264,7 +248,7 @@ async def test_a_slow_service_is_given_up(world, submission):
 async def test_without_time_nobody_is_asked(world, submission):
     """If no time is left, call raises TimeoutError and does not call the service."""
     audit = Service(world, 0.1)
-    said = []
+    heard = []
 
     async def page():
         async with deadline_of(submission, 1.0):
@@ -272,16 +256,18 @@ async def test_without_time_nobody_is_asked(world, submission):
                 await asyncio.sleep(3600)
             finally:
                 await asyncio.sleep(0.1)
-                said.append(submission.time_left())
+                heard.append(submission.time_left())
                 try:
                     await submission.call(audit, at_most=1.0)
                 except TimeoutError:
-                    said.append("TimeoutError")
+                    heard.append("TimeoutError")
 
     outcome = await outcome_of(page())
-    assert said[0] == 0.0, f"the deadline is over, and time_left() is {said[0]!r}, not 0.0"
-    assert not audit.told, f"no time was left, and the service was called with {audit.told[0]!r}"
-    assert said[1:] == ["TimeoutError"], "no time was left, and call did not raise TimeoutError"
+    assert heard[0] == 0.0, f"the deadline is over, and time_left() is {said(heard[0])}, not 0.0"
+    assert not audit.told, (
+        f"no time was left, and the service was called with {said(audit.told[0])}"
+    )
+    assert heard[1:] == ["TimeoutError"], "no time was left, and call did not raise TimeoutError"
     assert isinstance(outcome, TimeoutError), f"the block gave {outcome!r}, not TimeoutError"
 
 
@@ -301,98 +287,3 @@ async def test_what_a_service_raises_comes_through(world, submission):
     async with deadline_of(submission, 5.0):
         answer = await submission.call(Service(world, 0.5, answer=None))
     assert answer is None, f"the service answered None, and {answer!r} came out"
-
-
-@pytest.mark.points(3)
-@pytest.mark.hint("Whose cancellation is it? Task.cancelling() counts them, also when two come.")
-@simulate(seeds=200)
-async def test_a_cancellation_stays_a_cancellation(world, submission):
-    """Cancelled from outside, before, at or after the deadline, a task ends with CancelledError."""
-    slow = Service(world, 3600.0, tidy=2.0)
-    way = world.choose(3, "way")
-
-    async def page():
-        async with deadline_of(submission, 5.0):
-            if way == 0:
-                await slow(None)
-            elif way == 1:
-                await submission.call(slow)
-            else:
-                async with deadline_of(submission, 4.0):
-                    await submission.call(slow, at_most=5.0)
-
-    task = asyncio.create_task(page())
-    moment = (1.0, 4.0, 5.0, 0.5 + 6.3 * world.draw("moment"))[world.choose(4, "moment")]
-    # With two deadlines, the one of 5 s may well interrupt the cleaning up, and the block is over.
-    moment = min(moment, 4.9) if way == 2 else moment
-    await asyncio.sleep(moment)
-    assert not task.done(), f"it ended before it was cancelled: {task}"
-    task.cancel()
-    await asyncio.wait([task], timeout=60)
-    assert task.done(), mistake(
-        "swallowed-cancellation", "It was cancelled, and a minute later it was still at work."
-    )
-    became_timeout = not task.cancelled() and isinstance(task.exception(), TimeoutError)
-    assert not became_timeout, mistake(
-        "cancel-becomes-timeout",
-        f"It was cancelled after {moment:.1f} s, and ended with TimeoutError.",
-    )
-    assert task.cancelled(), f"it was cancelled, and ended with {task.exception() or 'a result'}"
-
-
-@pytest.mark.points(1)
-@pytest.mark.hint("Before Python 3.12, wait_for leaves a task behind if it is cancelled too late.")
-@simulate(seeds=10, at_every_await=True)
-async def test_cancelled_at_any_moment_it_cleans_up(world, submission):
-    """Cancelled at whichever await, services have cleaned up, and nothing stays behind."""
-    stock = Service(world, world.latency("stock", 0.2, 0.8), tidy=0.1)
-    price = Service(world, 3600.0, tidy=0.1)
-
-    async def page():
-        async with deadline_of(submission, 3.0):
-            await submission.call(stock, at_most=1.0)
-            try:
-                await submission.call(price, at_most=1.0)
-            except TimeoutError:
-                return await submission.call(stock)
-
-    outcome = await world.interrupted(page())
-    assert not stock.running + price.running, (
-        "the page was cancelled, and ended while a service had not finished its cleaning up"
-    )
-    if outcome.fired and outcome.error is not None:
-        assert not isinstance(outcome.error, TimeoutError), mistake(
-            "cancel-becomes-timeout", "The page was cancelled, and ended with TimeoutError."
-        )
-        assert isinstance(outcome.error, asyncio.CancelledError), (
-            f"the page was cancelled, and raised {outcome.error!r}"
-        )
-
-
-@pytest.mark.points(1)
-@simulate(seeds=3)
-async def test_it_leaves_no_cancellation_behind(world, submission):
-    """After a block or a call has run out of time, an asyncio.timeout around it still works."""
-    slow = Service(world, 3600.0)
-
-    async def page(through_call):
-        try:
-            async with asyncio.timeout(30):
-                with contextlib.suppress(TimeoutError):
-                    if through_call:
-                        await submission.call(slow, at_most=1.0)
-                    else:
-                        async with deadline_of(submission, 1.0):
-                            await slow(None)
-                await asyncio.sleep(3600)
-        except TimeoutError:
-            return "ran into the outer timeout"
-
-    for through_call in (False, True):
-        outcome = await outcome_of(page(through_call), within=600)
-        assert outcome != "cancelled", mistake(
-            "forgotten-uncancel",
-            f"A {'call' if through_call else 'block'} ran out of time; later an asyncio.timeout "
-            "around it did, and a CancelledError came out of it in place of TimeoutError.",
-        )
-        assert outcome == "ran into the outer timeout", f"the caller got {outcome!r}"

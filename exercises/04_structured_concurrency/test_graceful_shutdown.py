@@ -1,152 +1,18 @@
 """Grades graceful_shutdown.py."""
 
 import asyncio
-import inspect
-import signal
-from dataclasses import dataclass
 
 import pytest
 
 from autograder.grading import mistake
+from autograder.grading.benches.service_desk import (
+    Desk,
+    Request,
+    assert_cleaned_up,
+    counted,
+    end_of,
+)
 from autograder.simulation import simulate
-
-
-class RequestFailed(Exception):
-    """What a failing handler raises."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """Takes `takes` seconds to handle, and `tidy` more to clean up when it is cancelled."""
-
-    name: str
-    takes: float = 1.0
-    tidy: float = 0.0
-    fails: bool = False
-
-
-class Desk:
-    """What a service is given: requests, signals, a clean-up; keeps a record of everything."""
-
-    def __init__(self, world, clean_up_takes=1.0):
-        self.world = world
-        self.clean_up_takes = clean_up_takes
-        self.waiting = asyncio.Queue()
-        self.accepted = {}
-        self.running = set()
-        self.done = []
-        self.cancelled = []
-        self.handlers = {}
-        self.signalled = None
-        self.cleaning = 0
-        self.cleaned = 0
-        self.running_at_clean_up = set()
-        self.task = None
-
-    # -- handed to the service ----------------------------------------------------------------
-
-    async def receive(self):
-        request = await self.waiting.get()
-        if isinstance(request, Exception):
-            raise request
-        self.accepted[request.name] = self.world.time()
-        return request
-
-    async def handle(self, request):
-        self.running.add(request.name)
-        try:
-            await asyncio.sleep(request.takes)
-            if request.fails:
-                raise RequestFailed(request.name)
-            self.done.append(request.name)
-        except asyncio.CancelledError:
-            self.cancelled.append(request.name)
-            if request.tidy:
-                await asyncio.sleep(request.tidy)
-                self.cancelled.append(f"{request.name}, cleaned up")
-            raise
-        finally:
-            self.running.discard(request.name)
-
-    async def clean_up(self):
-        self.cleaning += 1
-        self.running_at_clean_up = set(self.running)
-        await asyncio.sleep(self.clean_up_takes)
-        self.cleaned += 1
-
-    def on_signal(self, number, callback):
-        if inspect.iscoroutinefunction(callback):
-            raise TypeError("coroutines cannot be used with add_signal_handler()")
-        self.handlers[number] = callback
-
-    # -- for the test -------------------------------------------------------------------------
-
-    def serve(self, submission, grace=10.0):
-        return submission.serve(
-            self.receive, self.handle, self.clean_up, self.on_signal, grace=grace
-        )
-
-    def start(self, submission, grace=10.0):
-        self.task = asyncio.create_task(self.serve(submission, grace))
-        return self.task
-
-    def assert_running(self):
-        """Nobody has told serve to stop; if it has raised, that is what there is to say."""
-        if not self.task.done():
-            return
-        assert not self.task.cancelled(), "serve was cancelled, and nobody had cancelled it"
-        error = self.task.exception()
-        if error is not None and not any(isinstance(e, RequestFailed) for e in leaves(error)):
-            raise error
-        how = "with a handler's exception" if error else "and nobody had told it to"
-        raise AssertionError(f"serve has ended, {how}")
-
-    def add(self, *requests):
-        for request in requests:
-            self.waiting.put_nowait(request)
-
-    def sigterm_if_possible(self):
-        if signal.SIGTERM in self.handlers:
-            self.handlers[signal.SIGTERM]()
-
-    def sigterm(self):
-        if self.signalled is None:
-            self.assert_running()
-            self.signalled = self.world.time()
-        assert signal.SIGTERM in self.handlers, "serve has not called on_signal(signal.SIGTERM, …)"
-        self.handlers[signal.SIGTERM]()
-
-
-def leaves(error):
-    """The exceptions in a group of groups; one that is no group alone."""
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
-    return [error]
-
-
-async def end_of(task, within):
-    """What serve returned; an assertion if it does not end in time."""
-    await asyncio.wait([task], timeout=within)
-    assert task.done(), mistake(
-        "never-stops", f"{within:.0f} s after it had been told to stop, serve was still running."
-    )
-    return await task
-
-
-def assert_cleaned_up(desk, when):
-    assert desk.cleaning, f"serve {when}, and clean_up was never called"
-    assert desk.cleaning == 1, f"serve {when}, and clean_up was called {desk.cleaning} times"
-    assert desk.cleaned, mistake(
-        "cleanup-cancelled",
-        f"serve {when}, and when it ended, clean_up had begun and had not been finished.",
-    )
-    assert not desk.running_at_clean_up, (
-        f"clean_up began while {', '.join(sorted(desk.running_at_clean_up))} was still at work"
-    )
-
-
-def counted(summary):
-    return {name: getattr(summary, name, None) for name in ("done", "failed", "cancelled")}
 
 
 @pytest.mark.points(1)
@@ -294,10 +160,11 @@ async def test_the_rest_is_cancelled(world, submission):
     assert desk.cancelled == ["endless", "endless, cleaned up"], (
         "endless was cancelled, and serve ended before it had cleaned up"
     )
-    assert abs(took - (5.0 + tidy + 1.0)) < 0.1, (
-        f"5 s of grace, {tidy:.1f} s for cleaning up and 1 s for clean_up took {took:.1f} s"
-    )
     assert_cleaned_up(desk, "was told to stop")
+    assert abs(took - (5.0 + tidy + 1.0)) < 0.1, (
+        f"5 s of grace, {tidy:.1f} s for cleaning up and 1 s for clean_up make {tidy + 6:.1f} s, "
+        f"and serve ended {took:.1f} s after the signal"
+    )
     expected = {"done": 1, "failed": 0, "cancelled": 1}
     assert counted(summary) == expected, f"the summary is {summary!r}, expected {expected}"
 
@@ -320,7 +187,10 @@ async def test_further_signals_change_nothing(world, submission):
     expected = {"done": 1, "failed": 0, "cancelled": 1}
     assert counted(summary) == expected, f"the summary is {summary!r}, expected {expected}"
     assert "endless, cleaned up" in desk.cancelled, "a further signal interrupted a handler"
-    assert abs(took - 12.0) < 0.1, f"5 s of grace, 3 s and 4 s of cleaning up took {took:.1f} s"
+    assert abs(took - 12.0) < 0.1, (
+        "5 s of grace, 3 s and 4 s of cleaning up make 12.0 s, and serve ended "
+        f"{took:.1f} s after the first signal"
+    )
 
 
 @pytest.mark.points(2)
@@ -378,6 +248,34 @@ async def test_a_cancellation_goes_on_to_the_caller(world, submission):
     assert task.cancelled(), f"serve was cancelled, and raised {task.exception()!r}"
     took = world.time() - begin
     assert took < 4.1, f"cancelled, with 2 s and 2 s of cleaning up, serve took {took:.1f} s"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("What becomes of a CancelledError that comes while clean_up runs?")
+@simulate(seeds=30)
+async def test_cancelled_at_the_very_end_it_says_so(world, submission):
+    """Cancelled only while handlers or clean_up clean up, serve finishes, and is cancelled."""
+    desk = Desk(world, clean_up_takes=2.0)
+    task = desk.start(submission, grace=1.0)
+    desk.add(Request("endless", takes=36_000.0, tidy=2.0))
+    await asyncio.sleep(1)
+    desk.sigterm()
+    await asyncio.sleep(1.2 + 3.6 * world.draw("when"))
+    assert not task.done(), "serve had 5 s of work to do after the signal, and ended before"
+    task.cancel()
+    await asyncio.wait([task], timeout=60)
+    assert task.done(), mistake(
+        "never-stops", "serve was cancelled while it cleaned up, and a minute later it still ran."
+    )
+    assert "endless, cleaned up" in desk.cancelled, (
+        "serve was cancelled, and ended before its handler had cleaned up"
+    )
+    assert_cleaned_up(desk, "was cancelled")
+    assert task.cancelled() or task.exception() is not None, mistake(
+        "swallowed-cancellation",
+        f"serve was cancelled while it cleaned up, and returned {task.result()!r}.",
+    )
+    assert task.cancelled(), f"serve was cancelled, and raised {task.exception()!r}"
 
 
 @pytest.mark.points(1)

@@ -5,104 +5,15 @@ import asyncio
 import pytest
 
 from autograder.grading import mistake
+from autograder.grading.benches.scope_jobs import (
+    Ending,
+    Jobs,
+    SourceDown,
+    assert_group,
+    ending_of,
+    scope_of,
+)
 from autograder.simulation import simulate
-
-
-class SourceDown(Exception):
-    """What a failing job raises."""
-
-
-class Jobs:
-    """Makes jobs and knows which of them are running."""
-
-    def __init__(self, world):
-        self.world = world
-        self.started = {}
-        self.running = set()
-        self.cancelled = set()
-
-    async def job(self, name, *, after, error=None, tidy=0.0, tidy_error=None, then=None):
-        """Returns its name or raises `after` seconds; tidying up takes `tidy` seconds.
-
-        `then` is called at the end of the work, and may start another job.
-        """
-        self.started[name] = self.world.time()
-        self.running.add(name)
-        try:
-            await asyncio.sleep(after)
-            if error is not None:
-                raise error
-            if then is not None:
-                then()
-            return name
-        except asyncio.CancelledError:
-            self.cancelled.add(name)
-            raise
-        finally:
-            # Whatever happens to the waiting, what comes after it is done.
-            try:
-                if tidy:
-                    await asyncio.sleep(tidy)
-            finally:
-                self.running.discard(name)
-            if tidy_error is not None:
-                raise tidy_error
-
-    def named(self):
-        return ", ".join(sorted(self.running))
-
-
-class Ending:
-    """How a block ended: what it returned or raised."""
-
-    def __init__(self, task):
-        self.cancelled = task.cancelled()
-        self.error = None if self.cancelled else task.exception()
-        self.result = None if self.cancelled or self.error else task.result()
-
-    def __str__(self):
-        if self.cancelled:
-            return "was cancelled"
-        return f"raised {self.error!r}" if self.error else f"returned {self.result!r}"
-
-
-def scope_of(submission, seconds=None):
-    """A scope, if it is something that `async with` can use."""
-    scope = submission.task_scope(seconds=seconds)
-    kind = type(scope).__name__
-    assert hasattr(scope, "__aenter__"), (
-        f"task_scope() gives something of type {kind}, which is nothing for `async with`; is "
-        "@contextlib.asynccontextmanager missing?"
-    )
-    return scope
-
-
-async def ending_of(block, within):
-    """Run a block in a task of its own; None if it has not ended in `within` seconds."""
-    task = asyncio.create_task(block)
-    await asyncio.wait([task], timeout=within)
-    if not task.done():
-        return None
-    ending = Ending(task)
-    if isinstance(ending.error, AssertionError):
-        raise ending.error
-    return ending
-
-
-def names_in(group):
-    """What the exceptions of a group, and of groups in it, are about."""
-    names = []
-    for error in group.exceptions:
-        names += names_in(error) if isinstance(error, BaseExceptionGroup) else [str(error)]
-    return sorted(names)
-
-
-def assert_group(ending, expected):
-    assert isinstance(ending.error, ExceptionGroup), (
-        f"{', '.join(expected)} raised, but the block {ending} instead of raising an ExceptionGroup"
-    )
-    names = names_in(ending.error)
-    assert names == expected, f"the group holds the exceptions {names}, raised were {expected}"
 
 
 @pytest.mark.points(1)
@@ -268,7 +179,26 @@ async def test_the_deadline_ends_jobs_and_block(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1)
+@pytest.mark.hint("0 is false in Python, and it is not None.")
+@simulate(seeds=5)
+async def test_no_time_is_a_limit_too(world, submission):
+    """With 0 seconds, a scope that waits for anything raises TimeoutError."""
+    jobs = Jobs(world)
+
+    async def block():
+        async with scope_of(submission, 0) as scope:
+            scope.start(jobs.job("stock", after=3600.0))
+
+    ending = await ending_of(block(), within=60)
+    assert ending is not None, "a scope of 0 s was still at work in a job after a minute"
+    assert isinstance(ending.error, TimeoutError), (
+        f"a scope of 0 s had a job of an hour, and the block {ending} instead of raising "
+        "TimeoutError"
+    )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1, steps=20_000)
 async def test_without_a_deadline_it_takes_as_long_as_it_takes(world, submission):
     """Without `seconds`, and with seconds to spare, a scope ends when its jobs do."""
     jobs = Jobs(world)
@@ -338,6 +268,38 @@ async def test_a_cancellation_goes_on_to_the_caller(world, submission):
         "The task was cancelled while it waited in the scope, and then it went on.",
     )
     assert ending.cancelled, f"the scope was cancelled, but it {ending}"
+    assert not jobs.running, mistake(
+        "leaked-task", f"The scope was cancelled, and ended while {jobs.named()} had not ended."
+    )
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Whose cancellation is it? Task.cancelling() counts them, also when two come.")
+@simulate(seeds=20)
+async def test_a_cancellation_after_its_time_goes_on(world, submission):
+    """A scope that is cancelled after its time was up, while it cleans up, ends as cancelled."""
+    jobs = Jobs(world)
+
+    async def block():
+        async with scope_of(submission, 5) as scope:
+            scope.start(jobs.job("stock", after=3600.0, tidy=3.0))
+
+    task = asyncio.create_task(block())
+    moment = 5.2 + 2.6 * world.draw("when")
+    await asyncio.sleep(moment)
+    assert not task.done(), "the time was up, and the scope ended before its job had cleaned up"
+    task.cancel()
+    await asyncio.wait([task], timeout=100)
+    assert task.done(), mistake(
+        "swallowed-cancellation", "The scope was cancelled, and 100 s later it was still waiting."
+    )
+    ending = Ending(task)
+    assert not isinstance(ending.error, TimeoutError), mistake(
+        "cancel-becomes-timeout",
+        "The time was up after 5.0 s, and while a job was cleaning up, somebody cancelled the task "
+        f"around the scope, after {moment:.1f} s. It ended with TimeoutError, as if nobody had.",
+    )
+    assert ending.cancelled, f"the task around the scope was cancelled, but it {ending}"
     assert not jobs.running, mistake(
         "leaked-task", f"The scope was cancelled, and ended while {jobs.named()} had not ended."
     )

@@ -55,7 +55,7 @@ async def serve(
         await clean_up()
 
     accepting = asyncio.create_task(accept())
-    on_signal(signal.SIGTERM, accepting.cancel)  # a second time, it does nothing
+    on_signal(signal.SIGTERM, accepting.cancel)  # once it has ended, it does nothing
     try:
         await asyncio.wait([accepting])
         if in_flight:

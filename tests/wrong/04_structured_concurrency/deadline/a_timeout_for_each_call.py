@@ -5,7 +5,8 @@ Every function looks careful on its own. Nobody adds up.
 mistake: timeout-per-hop
 fails: test_all_hops_share_one_budget, test_when_the_time_is_up_the_block_raises,
     test_the_earliest_deadline_counts, test_a_call_is_told_what_is_left,
-    test_without_time_nobody_is_asked, test_a_slow_service_is_given_up
+    test_without_time_nobody_is_asked, test_a_slow_service_is_given_up,
+    test_it_leaves_no_cancellation_behind, test_it_works_while_a_cancelled_task_cleans_up
 """
 
 import asyncio

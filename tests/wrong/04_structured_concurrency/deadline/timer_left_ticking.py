@@ -31,8 +31,9 @@ async def deadline(seconds):
     token = ends.set(min(now() + seconds, ends.get() or float("inf")))
     try:
         yield
-    except asyncio.CancelledError:
-        if expired and task.uncancel() <= before:
+    except BaseException as error:
+        ours = expired and task.uncancel() <= before
+        if ours and isinstance(error, asyncio.CancelledError):
             raise TimeoutError from None
         raise
     finally:

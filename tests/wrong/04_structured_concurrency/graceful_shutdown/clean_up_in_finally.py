@@ -4,7 +4,8 @@ A finally is no shelter: an await in it can be cancelled as any other can. The o
 its patience while the database is being closed, and it stays half closed.
 
 mistake: cleanup-cancelled
-fails: test_a_cancellation_goes_on_to_the_caller, test_cancelled_at_any_moment_it_cleans_up
+fails: test_a_cancellation_goes_on_to_the_caller, test_cancelled_at_any_moment_it_cleans_up,
+    test_cancelled_at_the_very_end_it_says_so
 """
 
 import asyncio

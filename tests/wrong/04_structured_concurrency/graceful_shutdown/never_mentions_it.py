@@ -4,7 +4,7 @@ Everything is cleaned up, in the right order and to the end. Only whoever has ca
 told, and a group or a timeout around it is surprised.
 
 mistake: swallowed-cancellation
-fails: test_a_cancellation_goes_on_to_the_caller
+fails: test_a_cancellation_goes_on_to_the_caller, test_cancelled_at_the_very_end_it_says_so
 """
 
 import asyncio

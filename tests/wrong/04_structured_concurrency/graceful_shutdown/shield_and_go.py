@@ -4,7 +4,8 @@ shield protects the task inside, and not the one that waits: that one gets its C
 once and is gone. clean_up goes on, until asyncio.run, an instant later, cancels whatever is left.
 
 mistake: cleanup-cancelled
-fails: test_a_cancellation_goes_on_to_the_caller, test_cancelled_at_any_moment_it_cleans_up
+fails: test_a_cancellation_goes_on_to_the_caller, test_cancelled_at_any_moment_it_cleans_up,
+    test_cancelled_at_the_very_end_it_says_so
 """
 
 import asyncio

@@ -5,7 +5,8 @@ Short, tidy, and every request that is in flight at a deployment is lost.
 mistake: drops-in-flight
 fails: test_what_is_in_flight_is_finished, test_nothing_is_accepted_after_the_signal,
     test_a_request_in_the_moment_of_the_signal, test_the_rest_is_cancelled,
-    test_further_signals_change_nothing, test_if_receive_fails_it_stops_in_order
+    test_further_signals_change_nothing, test_if_receive_fails_it_stops_in_order,
+    test_cancelled_at_the_very_end_it_says_so
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Both are there, in the wrong order: the timeout has ended when the waiting begins.
 
 mistake: deadline-not-enforced
-fails: test_the_deadline_ends_jobs_and_block
+fails: test_the_deadline_ends_jobs_and_block, test_no_time_is_a_limit_too
 """
 
 import asyncio
