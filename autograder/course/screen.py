@@ -1,6 +1,7 @@
 """How the command writes: colours in a terminal, plain text in a pipe, any encoding survived."""
 
 import os
+import re
 import shutil
 import sys
 from contextlib import suppress
@@ -59,9 +60,10 @@ def passing(text: str) -> None:
 
 
 def markdown(text: str) -> None:
-    """Write Markdown: rendered in a terminal, as it is in a pipe."""
+    """Write Markdown: rendered in a terminal, without its fences and hashes in a pipe."""
+    text = _with_places(text)
     if not sys.stdout.isatty():
-        print(text, flush=True)
+        print(_plain(text), flush=True)
         return
     from rich.console import Console
     from rich.markdown import Heading, Markdown
@@ -81,6 +83,25 @@ def markdown(text: str) -> None:
 
     out = Console(emoji=False, theme=Theme(MARKDOWN_STYLES))
     out.print(Lesson(text, code_theme="ansi_dark"), width=min(out.width, 88))
+
+
+def _with_places(text: str) -> str:
+    """Markdown whose links to lessons say where to look: few terminals follow a relative link."""
+    return re.sub(r"\[([^\]]+)\]\((\d\d_\w+\.md)(?:#[\w-]+)?\)", r'lessons/\2, "\1"', text)
+
+
+def _plain(text: str) -> str:
+    """Markdown as text: code is indented, between empty lines; headings are lines."""
+    lines: list[str] = []
+    in_code = False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            in_code = not in_code
+        elif in_code:
+            lines.append(f"    {line}".rstrip())
+            continue
+        lines.append("" if line.startswith("```") else re.sub(r"^#+ ", "", line))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
 
 
 def width() -> int:

@@ -33,7 +33,6 @@ class Collector:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._deselected = 0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
@@ -61,9 +60,6 @@ class Collector:
             path=str(self._run.copies_for(exercise).path),
         )
 
-    def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        self._deselected += sum(item.get_closest_marker("live") is not None for item in items)
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         run, config = self._run, self._run.config
@@ -76,8 +72,9 @@ class Collector:
     def _notices(self) -> Iterator[str]:
         config = self._run.config
         holds = any(test.status == "passed" for test in self._run.tests.values())
-        if self._deselected and holds and not config.getoption("live"):
-            tests = "1 live test" if self._deselected == 1 else f"{self._deselected} live tests"
+        left_out = self._run.live_left_out
+        if left_out and holds:
+            tests = "1 live test" if left_out == 1 else f"{left_out} live tests"
             yield f"{tests} left out: --live runs them on real servers."
         token = config.getoption("replay")
         statuses = {test.status for test in self._run.tests.values()}

@@ -113,7 +113,8 @@ class Page:
             if test.bad or not short:
                 yield from self.checked(test, follows=test in following, name=verbose)
         if following:
-            yield (("    (↳ follows from what is told below)", "dim"),)
+            yield ()
+            yield (("  ↳ probably follows from what is told below", "dim"),)
         yield from self._skipped(reasons)
         told = roots if verbose else roots[:_MOST_FAILURES]
         for number, test in enumerate(told):

@@ -114,14 +114,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("submission", paths, ids=list(variants), indirect=True)
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m: what they leave is what was asked for
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("live"):
-        live = [item for item in items if item.get_closest_marker("live")]
-        if live:
-            config.hook.pytest_deselected(items=live)
-            items[:] = [item for item in items if item not in live]
+    live = [item for item in items if item.get_closest_marker("live")]
+    if config.getoption("live"):
+        live = []
+    if live:
+        config.hook.pytest_deselected(items=live)
+        items[:] = [item for item in items if item not in live]
     run = config.stash.get(RUN, None)
     if run is not None:
+        run.live_left_out = len(live)
         run.collected(items)
 
 

@@ -68,6 +68,7 @@ class Run:
         self.tests: dict[str, TestResult] = {}
         self.reporter: Any = None
         self._copies: dict[tuple[tree.Exercise, Path], Copies] = {}
+        self.live_left_out = 0
         self._positions: dict[str, int] = {}
         self._budget = _BUDGET
         self._check_options()

@@ -118,12 +118,12 @@ def test_hints_can_be_seen_again_or_all_at_once(course: Course) -> None:
 
 
 def test_a_mistake_is_explained_however_it_is_typed(course: Course) -> None:
-    """In a pipe the section is plain Markdown."""
+    """In a pipe the section is plain text."""
     for typed in ("never-awaited", "[never-awaited]", "Never awaited", "never_awaited"):
         status, output = course("explain", typed)
         assert status == 0
         assert output.startswith("never-awaited\n\nA coroutine was made and never run.")
-        assert "```python" in output
+        assert "\n    fetch()\n" in output
 
 
 def test_all_mistakes_are_listed_with_a_sentence(course: Course) -> None:

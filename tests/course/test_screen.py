@@ -33,7 +33,21 @@ def test_there_is_no_colour_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> Non
     """Styles and Markdown are for terminals."""
     screen.say("bold", "bold red")
     screen.markdown("# Title\n\n`code`")
-    assert capsys.readouterr().out == "bold\n# Title\n\n`code`\n"
+    assert capsys.readouterr().out == "bold\nTitle\n\n`code`\n"
+
+
+def test_code_is_indented_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """Fences, and words for our own tests such as no-run, are not for readers."""
+    screen.markdown("So:\n\n```python no-run\nif x:\n    y\n\nz\n```\n```python\n# w\n```\n\nEnd.")
+    code = ["    if x:", "        y", "", "    z", "", "    # w"]
+    assert capsys.readouterr().out.splitlines() == ["So:", "", *code, "", "End."]
+
+
+def test_a_link_to_a_lesson_says_where_it_leads(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same words as below a failure, which one can follow in any editor."""
+    screen.markdown("Read: [Cancel, then await](03_async_await.md#cancel-then-await)")
+    out = capsys.readouterr().out
+    assert out == 'Read: lessons/03_async_await.md, "Cancel, then await"\n'
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the scripts have other names there")

@@ -73,7 +73,7 @@ def test_a_failure_says_what_happened_what_it_is_called_and_how_to_see_it_again(
     status, said = course.pytest("exercises/03")
     assert status == 1
     lines = said.splitlines()
-    block = lines[lines.index("    (↳ follows from what is told below)") + 2 :]
+    block = lines[lines.index("  ↳ probably follows from what is told below") + 2 :]
     assert block[0].startswith("✗ Twice the number comes back: two for one")
     assert block[0].endswith("found in world 1 of 5")
     assert "on line 2 was called but never awaited" in block[1]
@@ -238,6 +238,9 @@ def test_live_tests_run_only_when_asked_for(course: Course) -> None:
     status, said = course.pytest("exercises/03")
     assert status == 0
     assert "1 live test left out: --live runs" in said
+    status, said = course.pytest("exercises/03", "-k", "not really")
+    assert status == 0
+    assert "left out" not in said, "what -k leaves out was not asked for"
     status, said = course.pytest("exercises/03", "--live")
     assert status == 0
     assert "all 3 hold" in said
