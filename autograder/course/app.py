@@ -160,6 +160,14 @@ def grade(
         int | None,
         typer.Option(metavar="N", help="Children at a time; one a core if not given.", min=1),
     ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="2/5", help="Of several submissions, grade only this part."),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Grade on this Dask cluster (extra: cluster)."),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(metavar="S", help="Real time an exercise may take.", min=1)
     ] = None,
@@ -177,12 +185,21 @@ def grade(
       course grade ../their-checkout
       course grade answers.zip --only 03/fetch_prices --report junit
       course grade origin/their-branch --report github --output out
+      course grade submissions/*/ --jobs 4 --output grades
     """
     from autograder.course.commands.judging import Wishes, grade
 
     cores = os.cpu_count() or 1
     wishes = Wishes(
-        paths, only or [], report or [], output, jobs or cores, seconds=seconds, isolated=isolated
+        paths,
+        only or [],
+        report or [],
+        output,
+        jobs or cores,
+        part=part,
+        cluster=cluster,
+        seconds=seconds,
+        isolated=isolated,
     )
     raise typer.Exit(grade(wishes))
 

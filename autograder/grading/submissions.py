@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from . import mistakes, stubs, tree
 from .intake import Source, Taken, take
 from .intake.taking import learners_files
+from .isolation import outside
 from .isolation.limits import Limits
-from .isolation.outside import grade_exercise
 from .isolation.sandbox import PACKAGE, Sandbox, find_sandbox
 from .resemblance import resembles
 from .verdict import Run, Verdict, verdict_of
@@ -23,7 +24,14 @@ Progress = Callable[[Run], None]
 
 
 def grade_submission(
-    source: Source,
+    source: Source, root: Path, exercises: Sequence[tree.Exercise], **how: Any
+) -> Verdict:
+    """Take the answers to these exercises from a submission and grade them: see `grade_taken`."""
+    return grade_taken(take(source, root, exercises), root, exercises, **how)
+
+
+def grade_taken(
+    taken: Taken,
     root: Path,
     exercises: Sequence[tree.Exercise],
     *,
@@ -32,21 +40,19 @@ def grade_submission(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Verdict:
-    """Grade the answers to these exercises with the graders of the course in `root`.
+    """Grade what was taken of a submission with the graders of the course in `root`.
 
     `jobs` exercises at a time; `progress` hears of each that is done.
 
     Raises:
-        CannotRead: the submission cannot be read, or has none of the files.
         GradingBroke: a grader does not run at all.
     """
     began = time.monotonic()
     mistakes.use_root(root)
-    sandbox = sandbox or find_sandbox()
-    taken = take(source, root, exercises)
+    sandbox, limits = sandbox or find_sandbox(), limits or Limits()
 
     def grade(exercise: tree.Exercise) -> Run:
-        run = _grade(exercise, taken, root, limits or Limits(), sandbox)
+        run = _grade(exercise, taken, root, limits, sandbox)
         if progress is not None:
             progress(run)
         return run
@@ -55,14 +61,18 @@ def grade_submission(
         runs = [grade(exercise) for exercise in exercises]
     else:
         with ThreadPoolExecutor(jobs) as pool:
-            runs = list(pool.map(grade, exercises))
+            try:
+                runs = list(pool.map(grade, exercises))
+            except KeyboardInterrupt:
+                outside.interrupted.set()
+                raise
     return verdict_of(
         runs,
         submission=taken.source,
         digest=taken.digest,
         isolation=list(sandbox.notes),
         ignored=[{"path": one.path, "why": one.why} for one in taken.ignored],
-        graded_with=graded_with(root),
+        graded_with=graded_with(root, limits),
         seconds=time.monotonic() - began,
     )
 
@@ -72,7 +82,7 @@ def _grade(
 ) -> Run:
     wanted = learners_files(root, exercise)
     files = {inside: taken.files[inside] for inside in wanted if inside in taken.files}
-    run = grade_exercise(
+    run = outside.grade_exercise(
         root,
         exercise,
         files,
@@ -92,6 +102,8 @@ def _grade(
 
 def _complaint(wanted: list[str], files: dict[str, bytes], taken: Taken) -> str:
     refused = [taken.refused[inside] for inside in wanted if inside in taken.refused]
+    if taken.complaint:
+        return taken.complaint
     if refused:
         return f"{refused[0].path} {refused[0].why}"
     return "" if files else f"{_file_of(wanted, taken)} is not in the submission."
@@ -111,7 +123,7 @@ def _resembles(root: Path, wanted: list[str], files: dict[str, bytes]) -> bool:
     return resembles(files.values(), [path.read_bytes() for path in solutions], given)
 
 
-def graded_with(root: Path) -> dict[str, str]:
+def graded_with(root: Path, limits: Limits) -> dict[str, str]:
     """What a verdict depends on beside the submission."""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -120,7 +132,12 @@ def graded_with(root: Path) -> dict[str, str]:
     except PackageNotFoundError:
         course = "unknown"
     python = ".".join(map(str, sys.version_info[:3]))
-    return {"course": course, "python": python, "graders": _digest_of_graders(root)}
+    return {
+        "course": course,
+        "python": python,
+        "graders": _digest_of_graders(root),
+        "seconds": f"{limits.wall:g}",
+    }
 
 
 @lru_cache(maxsize=4)

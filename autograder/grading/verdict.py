@@ -18,7 +18,7 @@ from .results import Note, TestResult
 VERSION = 1
 
 TestStatus = Literal["passed", "failed", "not-begun", "missing"]
-Status = Literal["passed", "failed", "not-begun", "voided"]
+Status = Literal["passed", "failed", "not-begun", "voided", "error"]
 
 
 @dataclass(slots=True)
@@ -130,6 +130,7 @@ class Verdict:
 
     Attributes:
         score, max_score: sums over the exercises, in points as the graders state them.
+        status: "error" if grading itself failed, which is no fault of the submission.
         voided: True if the grader was tampered with; then every score is 0.
         reason: in a sentence, why it is not full marks; "" if it is.
         submission: its name; digest: equal for the same graded files.
@@ -191,6 +192,11 @@ def verdict_of(
         seconds=round(seconds, 3),
         exercises=exercises,
     )
+
+
+def no_verdict(submission: str, reason: str) -> Verdict:
+    """What is written when grading itself failed: no score, and the reason."""
+    return Verdict(0.0, 0.0, "error", False, reason, submission, "", [], [], {}, 0.0, [])
 
 
 def _judge_exercise(run: Run, *, voided: bool) -> ExerciseVerdict:

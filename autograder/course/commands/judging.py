@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,14 +17,14 @@ from autograder.course.refusal import Refusal
 from autograder.course.root import find_root
 from autograder.course.syllabus import read_syllabus
 from autograder.grading import reports, tree, verdict
-from autograder.grading.intake import CannotRead, open_source
+from autograder.grading.intake import NoSubmission, open_source
 from autograder.grading.isolation.limits import Limits
 from autograder.grading.isolation.outside import GradingBroke
 from autograder.grading.isolation.sandbox import Sandbox, find_sandbox
 from autograder.grading.submissions import Progress, grade_submission
 from autograder.grading.verdict import ExerciseVerdict, Run, Verdict
 
-FULL_MARKS, LESS, FAILED = 0, 1, 2
+FULL_MARKS, LESS, FAILED, STOPPED = 0, 1, 2, 130
 VERDICT = "verdict.json"
 _MOST_TOLD = 3
 
@@ -35,6 +36,7 @@ class Wishes:
     Attributes:
         paths: submissions; only: exercises, all if it is empty; reports: names of reports.
         output: the folder for verdicts; jobs: how many children at a time.
+        part: which part of the submissions, "2/5"; cluster: the address of a Dask scheduler.
         seconds: real time that an exercise may take, None for the usual; isolated: True to refuse
             to grade where there is no sandbox.
     """
@@ -44,6 +46,8 @@ class Wishes:
     reports: list[str]
     output: Path
     jobs: int
+    part: str | None = None
+    cluster: str | None = None
     seconds: float | None = None
     isolated: bool = False
 
@@ -58,30 +62,43 @@ def grade(wishes: Wishes) -> int:
     if unknown:
         known = ", ".join(reports.NAMES)
         raise Refusal(f"There is no report {unknown[0]!r}. There are: {known}.")
-    return grade_one(wishes)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        if len(wishes.paths) > 1 or wishes.part or wishes.cluster:
+            from autograder.course.cohort.command import grade_cohort
+
+            return grade_cohort(wishes)
+        return _grade_one(wishes)
+    except KeyboardInterrupt:
+        return STOPPED
+    except (NoSubmission, GradingBroke, Refusal) as error:
+        why = str(error)
+        if isinstance(error, GradingBroke):
+            why = f"Grading failed, and that is not the submission's fault. {error}"
+        verdict.write(verdict.no_verdict(wishes.paths[0], why), wishes.output / VERDICT)
+        raise Refusal(why) from None
 
 
-def grade_one(wishes: Wishes) -> int:
+def _stop(*_: object) -> None:
+    """A polite request to end is like Ctrl-C: children are reaped."""
+    raise KeyboardInterrupt
+
+
+def _grade_one(wishes: Wishes) -> int:
     """Grade one submission, write its verdict and reports; return the exit status."""
     root = find_root()
     exercises = chosen_exercises(root, wishes.only)
     sandbox = chosen_sandbox(wishes)
-    try:
-        source = open_source(wishes.paths[0], Path.cwd(), root)
-        with _progress(len(exercises)) as tick:
-            found = grade_submission(
-                source,
-                root,
-                exercises,
-                limits=limits_of(wishes),
-                sandbox=sandbox,
-                jobs=wishes.jobs,
-                progress=tick,
-            )
-    except CannotRead as error:
-        raise Refusal(str(error)) from None
-    except GradingBroke as error:
-        raise Refusal(f"Grading failed, and that is not the submission's fault. {error}") from None
+    with _progress(len(exercises)) as tick:
+        found = grade_submission(
+            open_source(wishes.paths[0], Path.cwd(), root),
+            root,
+            exercises,
+            limits=limits_of(wishes),
+            sandbox=sandbox,
+            jobs=wishes.jobs,
+            progress=tick,
+        )
     verdict.write(found, wishes.output / VERDICT)
     said = reports.write(wishes.reports, found, wishes.output)
     with _no_commands(bool(os.environ.get("GITHUB_ACTIONS"))):

@@ -5,8 +5,8 @@ only regular files on the course's own list of stubs are read, each under a size
 through a link; nothing of it is executed or checked out.
 """
 
-from .kinds import CannotRead, Source
+from .kinds import CannotRead, NoSubmission, Source
 from .sources import open_source
 from .taking import MOST_BYTES, Taken, take
 
-__all__ = ["MOST_BYTES", "CannotRead", "Source", "Taken", "open_source", "take"]
+__all__ = ["MOST_BYTES", "CannotRead", "NoSubmission", "Source", "Taken", "open_source", "take"]

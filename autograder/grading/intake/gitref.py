@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from .kinds import CannotRead, Entry, Kind
+from .kinds import CannotRead, Entry, Kind, NoSubmission
 
 _KINDS: dict[str, Kind] = {"100644": "file", "100755": "file", "120000": "link"}
 
@@ -22,14 +22,14 @@ class Commit:
         self._repository = repository
         commit = _git(repository, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         if commit is None:
-            raise CannotRead(f"{ref} is neither a file nor a folder here, nor a git ref.")
+            raise NoSubmission(f"{ref} is neither a file nor a folder here, nor a git ref.")
         self.commit = commit.decode().strip()
         self.name = ref
         prefix = (_git(repository, "rev-parse", "--show-prefix") or b"").decode().strip()
         self._below = f"{self.commit}:{prefix}"
         listed = _git(repository, "ls-tree", "-r", "-l", "-z", self._below)
         if listed is None:
-            raise CannotRead(f"The files of {ref} are not in this repository.")
+            raise NoSubmission(f"The files of {ref} are not in this repository.")
         self._entries: dict[str, tuple[Entry, str]] = {}
         for row in filter(None, listed.split(b"\0")):
             about, _, path = row.partition(b"\t")

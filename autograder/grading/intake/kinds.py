@@ -9,8 +9,12 @@ from typing import Literal, Protocol
 Kind = Literal["file", "link", "other"]
 
 
+class NoSubmission(Exception):
+    """Nothing is where a submission was said to be; one sentence that says so."""
+
+
 class CannotRead(Exception):
-    """A submission cannot be read at all; one sentence that says why."""
+    """A submission, or a file of it, cannot be read; one sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,23 @@ class Entry:
 
     kind: Kind
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A submission that is there and cannot be read; `why` says the reason."""
+
+    name: str
+    why: str
+
+    def entry(self, path: str) -> Entry | None:
+        return None
+
+    def read(self, path: str, most: int) -> bytes:
+        raise CannotRead(self.why)
+
+    def listing(self, most: int) -> Iterable[str]:
+        return ()
 
 
 class Source(Protocol):

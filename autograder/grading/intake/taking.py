@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autograder.grading import tree
 
-from .kinds import CannotRead, Source
+from .kinds import CannotRead, Source, Unreadable
 
 MOST_BYTES = 256 * 1024
 """A learner's file may have so many bytes; the longest solution has a tenth of it."""
@@ -40,6 +40,7 @@ class Taken:
         refused: those that are there and cannot be used, by the same paths.
         places: the same paths, and where in the submission the file is or would be.
         ignored: what else it brings, and why it has no effect.
+        complaint: why nothing at all could be taken, else "".
     """
 
     source: str
@@ -47,11 +48,12 @@ class Taken:
     refused: dict[str, Refused] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     ignored: list[Refused] = field(default_factory=list)
+    complaint: str = ""
 
     @property
     def digest(self) -> str:
         """Equal for submissions whose graded files are the same."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self.complaint.encode())
         for inside, content in sorted(self.files.items()):
             digest.update(f"{inside}\0{len(content)}\0".encode())
             digest.update(content)
@@ -69,11 +71,7 @@ def learners_files(root: Path, exercise: tree.Exercise) -> list[str]:
 
 
 def take(source: Source, root: Path, exercises: Iterable[tree.Exercise]) -> Taken:
-    """Read the files of these exercises from a submission; `root` is the trusted course.
-
-    Raises:
-        CannotRead: there is nothing in it that looks like an answer.
-    """
+    """Read the files of these exercises from a submission; `root` is the trusted course."""
     wanted = [inside for exercise in exercises for inside in learners_files(root, exercise)]
     listed = list(source.listing(_MOST_LISTED))
     base = _base(source, listed, wanted)
@@ -82,9 +80,11 @@ def take(source: Source, root: Path, exercises: Iterable[tree.Exercise]) -> Take
         place = _place(source, base, inside)
         taken.places[inside] = place
         _take_one(source, inside, place, taken)
-    if not taken.files and not taken.refused:
+    if isinstance(source, Unreadable):
+        taken.complaint = source.why
+    elif not taken.files and not taken.refused:
         example = f"exercises/{wanted[0]}" if wanted else "exercises/"
-        raise CannotRead(
+        taken.complaint = (
             f"{source.name} has none of the files to grade, such as {example}: is it a checkout "
             "of the course, a folder shaped like exercises/, or the stubs themselves?"
         )

@@ -33,6 +33,14 @@ _START = (
 )
 
 
+interrupted = threading.Event()
+"""Set when the person at the keyboard has had enough: every child is ended soon."""
+
+
+class Interrupted(Exception):
+    """Grading was stopped by a person."""
+
+
 class GradingBroke(Exception):
     """The grader itself failed, before any submission was imported; the text says how."""
 
@@ -161,6 +169,8 @@ class _Conversation:
             try:
                 line = self._lines.get(timeout=min(left, _TICK * 5))
             except queue.Empty:
+                if interrupted.is_set():
+                    raise Interrupted from None
                 if self._child.poll() is not None and self._lines.empty():
                     # A process that was forked may still hold the pipe open: do not wait for it.
                     return None
