@@ -3,10 +3,11 @@
 VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+TIMES = 3
 SORRY = echo "The packages could not be installed; the lines above say why. The course is tested on \
 	Python 3.11, 3.12 and 3.13: with a newer one, try make PYTHON=python3.13"
 
-.PHONY: setup help learn test quick lint live bench notebooks clean
+.PHONY: setup help learn test quick lint live innocent bench notebooks clean
 
 setup: $(VENV)/.base
 	@echo 'Ready. Now type:  . $(BIN)/activate  and then:  course next'
@@ -14,19 +15,26 @@ setup: $(VENV)/.base
 help:
 	@echo 'make             make .venv, the Python environment of the course'
 	@echo 'make learn       grade the first exercise that is not solved, and say what to do next'
+	@echo 'make notebooks   open the notebooks in Jupyter'
+	@echo 'make clean       remove .venv and what the tools left behind'
+# authors
 	@echo 'make test        run the tests of the course: its own, solutions, lessons, notebooks'
 	@echo 'make quick       the tests that take seconds'
 	@echo 'make lint        check style and types'
 	@echo 'make live        run the tests that use real time, sockets and servers'
-	@echo 'make bench       measure how fast the simulated world is'
-	@echo 'make notebooks   open the notebooks in Jupyter'
-	@echo 'make clean       remove .venv and what the tools left behind'
+	@echo 'make innocent    grade every solution and right answer in isolation, TIMES times'
+	@echo 'make bench       measure how fast the simulated world and grading are'
+# /authors
 
 learn: $(VENV)/.base
 	@$(BIN)/course next
 
+notebooks: $(VENV)/.notebooks
+	$(BIN)/jupyter lab notebooks
+
+# authors
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 $(SOME)
 	$(BIN)/pytest --nbval notebooks
 
 quick: $(VENV)/.dev
@@ -41,11 +49,12 @@ live: $(VENV)/.dev
 	$(BIN)/pytest --live -m live tests
 	$(BIN)/pytest --live -m live exercises --submission solutions
 
+innocent: $(VENV)/.dev
+	TIMES=$(TIMES) $(BIN)/pytest -n 2 tests/test_innocent.py
+
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
-
-notebooks: $(VENV)/.notebooks
-	$(BIN)/jupyter lab notebooks
+# /authors
 
 clean:
 	rm -rf $(VENV) .venvs .pytest_cache .mypy_cache .ruff_cache build *.egg-info

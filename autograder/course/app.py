@@ -156,6 +156,9 @@ def grade(
     output: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder for verdicts and reports.")
     ] = Path("grades"),
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Grade only what differs from this course's files.")
+    ] = False,
     jobs: Annotated[
         int | None,
         typer.Option(metavar="N", help="Children at a time; one a core if not given.", min=1),
@@ -196,6 +199,7 @@ def grade(
         report or [],
         output,
         jobs or cores,
+        changed=changed,
         part=part,
         cluster=cluster,
         seconds=seconds,
@@ -283,6 +287,23 @@ def reset(exercise: OneExercise) -> None:
     from autograder.course.commands.resetting import reset
 
     reset(exercise)
+
+
+@app.command()
+def export(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that is not there yet, or empty.")
+    ],
+) -> None:
+    """Write what learners get: the course without solutions and without tests of its graders.
+
+    \b
+    Example:
+      course export ../callbacks-to-sagas-2027
+    """
+    from autograder.course.commands.export import export_edition
+
+    export_edition(folder)
 
 
 @app.command()

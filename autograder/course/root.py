@@ -36,6 +36,15 @@ def find_root(start: Path | None = None) -> Path:
     raise Refusal("This is not a course folder: cd to the one that holds exercises/ and lessons/.")
 
 
+def answers_of(root: Path, *, mine: bool) -> Path:
+    """Return the folder whose answers a program runs: the solutions, or the learner's own.
+
+    An edition for learners has no solutions, so there it is always the learner's own.
+    """
+    solutions = root / "solutions"
+    return root / "exercises" if mine or not solutions.is_dir() else solutions
+
+
 def shown(path: Path, root: Path) -> str:
     """Return a path as a person in the current folder would type it, else as seen from the root."""
     for base in (Path.cwd(), root):

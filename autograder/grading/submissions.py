@@ -100,6 +100,23 @@ def _grade(
     return run
 
 
+def is_changed(exercise: tree.Exercise, taken: Taken, root: Path) -> bool:
+    """True if a submission has an answer that differs from what stands in the course itself."""
+    for inside in learners_files(root, exercise):
+        if inside in taken.refused:
+            return True
+        mine = root / "exercises" / inside
+        theirs = taken.files.get(inside)
+        here = mine.read_bytes() if mine.is_file() else None
+        if theirs is not None and (here is None or _lines(theirs) != _lines(here)):
+            return True
+    return False
+
+
+def _lines(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n")
+
+
 def _complaint(wanted: list[str], files: dict[str, bytes], taken: Taken) -> str:
     refused = [taken.refused[inside] for inside in wanted if inside in taken.refused]
     if taken.complaint:

@@ -17,11 +17,11 @@ from autograder.course.refusal import Refusal
 from autograder.course.root import find_root
 from autograder.course.syllabus import read_syllabus
 from autograder.grading import reports, tree, verdict
-from autograder.grading.intake import NoSubmission, open_source
+from autograder.grading.intake import NoSubmission, open_source, take
 from autograder.grading.isolation.limits import Limits
 from autograder.grading.isolation.outside import GradingBroke
 from autograder.grading.isolation.sandbox import Sandbox, find_sandbox
-from autograder.grading.submissions import Progress, grade_submission
+from autograder.grading.submissions import Progress, grade_taken, is_changed
 from autograder.grading.verdict import ExerciseVerdict, Run, Verdict
 
 FULL_MARKS, LESS, FAILED, STOPPED = 0, 1, 2, 130
@@ -35,6 +35,7 @@ class Wishes:
 
     Attributes:
         paths: submissions; only: exercises, all if it is empty; reports: names of reports.
+        changed: grade only what differs from the course's own files.
         output: the folder for verdicts; jobs: how many children at a time.
         part: which part of the submissions, "2/5"; cluster: the address of a Dask scheduler.
         seconds: real time that an exercise may take, None for the usual; isolated: True to refuse
@@ -46,6 +47,7 @@ class Wishes:
     reports: list[str]
     output: Path
     jobs: int
+    changed: bool = False
     part: str | None = None
     cluster: str | None = None
     seconds: float | None = None
@@ -89,9 +91,12 @@ def _grade_one(wishes: Wishes) -> int:
     root = find_root()
     exercises = chosen_exercises(root, wishes.only)
     sandbox = chosen_sandbox(wishes)
+    taken = take(open_source(wishes.paths[0], Path.cwd(), root), root, exercises)
+    if wishes.changed:
+        exercises = [one for one in exercises if is_changed(one, taken, root)]
     with _progress(len(exercises)) as tick:
-        found = grade_submission(
-            open_source(wishes.paths[0], Path.cwd(), root),
+        found = grade_taken(
+            taken,
             root,
             exercises,
             limits=limits_of(wishes),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder.grading import tree
+from autograder.grading import stubs, tree
 
 from .kinds import CannotRead, Source, Unreadable
 
@@ -19,7 +19,15 @@ _SETTINGS = {
     "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg", "setup.py",
     "pyproject.toml", "conftest.py", "sitecustomize.py", "usercustomize.py", ".coveragerc",
 }  # fmt: skip
-_TRUSTED_FOLDERS = (".github/", "autograder/", "solutions/", "tests/", "tools/", ".ci/", ".stubs/")
+_TRUSTED_FOLDERS = (
+    ".github/",
+    "autograder/",
+    "solutions/",
+    "tests/",
+    "tools/",
+    ".ci/",
+    f"{stubs.FOLDER}/",
+)
 
 
 @dataclass(slots=True)
@@ -158,7 +166,11 @@ def _ignored(
             continue
         inside = path.removeprefix(top)
         why = _why_ignored(inside)
-        if why is None or _is_as_here(source, path, root / inside):
+        if inside.startswith(f"{stubs.FOLDER}/"):  # an edition without history brings its stubs
+            here = root / "exercises" / inside.removeprefix(f"{stubs.FOLDER}/")
+        else:
+            here = root / inside
+        if why is None or _is_as_here(source, path, here):
             continue
         told += 1
         yield Refused(path, why)

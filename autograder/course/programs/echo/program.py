@@ -8,7 +8,7 @@ import typer
 
 from autograder.course.programs.echo.crowd import Outcome, serve
 from autograder.course.refusal import Refusal
-from autograder.course.root import find_root
+from autograder.course.root import answers_of, find_root
 from autograder.grading import loading
 from autograder.grading.benches.descriptors import room_for
 from autograder.grading.complaints import BadSubmission
@@ -42,7 +42,7 @@ def run(
       course run echo --mine --connections 2000
     """
     root = find_root()
-    folder = root / ("exercises" if mine else "solutions") / FOLDER
+    folder = answers_of(root, mine=mine) / FOLDER
     modules = {name: load(folder / f"{name}.py") for name in NEEDS}
     size = room_for(connections, each=ENDS)
     if size < connections:

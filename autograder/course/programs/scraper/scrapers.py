@@ -9,7 +9,7 @@ from typing import Any
 
 from autograder.course.programs.scraper.shop_list import ShopList
 from autograder.course.refusal import Refusal
-from autograder.course.root import find_root, shown
+from autograder.course.root import answers_of, find_root, shown
 from autograder.grading import loading
 from autograder.grading.complaints import BadSubmission
 
@@ -70,7 +70,7 @@ def load(mine: bool) -> Scraper:
         Refusal: it is not there, or cannot be imported, or lacks something.
     """
     root = find_root()
-    file = root / ("exercises" if mine else "solutions") / FILE
+    file = answers_of(root, mine=mine) / FILE
     path = shown(file, root)
     module = loading.new_module("scraper_to_run", file)
     try:
