@@ -27,6 +27,8 @@ from .sandbox import Sandbox, environment
 
 _MOST_MESSAGES = 5_000
 _TICK = 0.1
+_START_UP, _LAST_CHECK = 60.0, 20.0
+"""Seconds for the grader to start on a busy machine, and to check itself once more at the end."""
 _START = (
     "import sys; sys.path.insert(0, {path!r}); "
     "from autograder.grading.isolation.inside import main; main()"
@@ -80,7 +82,7 @@ class _Conversation:
         self._room, self._sandbox, self._limits, self._run = room, sandbox, limits, run
         self._token = secrets.token_hex(8)
         self._current = ""
-        self._deadline = time.monotonic() + limits.wall
+        self._limit(_START_UP)
         self._lines: queue.Queue[bytes] = queue.Queue(maxsize=64)
         self._output = bytearray()
         self._uid = sandbox.new_uid()
@@ -128,14 +130,20 @@ class _Conversation:
             if not self._hear_until("ready") or self._run.complaint:
                 return
             self._room.put(files)
+            self._limit(self._limits.wall)
             self._say({"go": "submission"})
             if not self._hear_until("graded"):
                 return
             self._room.put(self._room.stubs)
+            self._limit(_LAST_CHECK)
             self._say({"go": "stub"})
             self._hear_until("end")
         except Forged as forged:
             self._run.tampering = f"{forged}."
+
+    def _limit(self, seconds: float) -> None:
+        """From now on, so many seconds are left."""
+        self._seconds, self._deadline = seconds, time.monotonic() + seconds
 
     def _hear_until(self, kind: str) -> bool:
         """Write down what the child tells until a message of this kind; False if it ends before."""
@@ -162,8 +170,8 @@ class _Conversation:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 self._run.ended = (
-                    f"It was stopped after {self._limits.wall:g} seconds, the limit for an "
-                    f"exercise{self._during()}."
+                    f"It was stopped after {self._seconds:g} seconds, which is the limit"
+                    f"{self._during()}."
                 )
                 return None
             try:
@@ -186,7 +194,7 @@ class _Conversation:
     # -- how it ends ----------------------------------------------------------------------------
 
     def _ended_early(self, before: str) -> None:
-        if self._run.ended:
+        if self._run.ended and before != "ready":
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(timeout=2)

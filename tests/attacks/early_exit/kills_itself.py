@@ -1,0 +1,9 @@
+"""Kills its process group.
+
+says: ended
+"""
+
+import os
+import signal
+
+os.killpg(0, signal.SIGKILL)
