@@ -17,16 +17,25 @@ class Shelves:
     def __init__(self, world, slow=(), **counts):
         self.counts = counts
         self.slow = dict(slow)
+        self.requests = []
         self.count = world.service(self._count, name="count")
         self.set_count = world.service(self._set_count, name="set_count")
 
     async def _count(self, sku):
+        self.requests.append((sku, "count"))
         await asyncio.sleep(self.slow.get(sku, 0))
         return self.counts.get(sku, 0)
 
     async def _set_count(self, sku, count):
+        self.requests.append((sku, count))
         await asyncio.sleep(self.slow.get(sku, 0))
         self.counts[sku] = count
+
+    def set_after_the_last_look(self, sku, count):
+        """True if an item's count was set to this number after everybody had asked for it."""
+        of_it = [what for item, what in self.requests if item == sku]
+        last_look = max((n for n, what in enumerate(of_it) if what == "count"), default=len(of_it))
+        return count in of_it[last_look:]
 
 
 def an_inventory(submission, world, slow=(), **counts):
@@ -60,6 +69,20 @@ async def assert_that_it_looks(submission, inventory):
     """One order alone is refused what is not there, so anything sold twice is a race's fault."""
     sold = await order(submission, inventory, "early bird", unicorn=1)
     assert not sold, "an order for a unicorn went through, and there is none"
+
+
+async def assert_that_two_at_once_are_counted(submission, inventory, shelves, sku):
+    """Nobody is cancelled yet, so a sale that gets lost after a cancellation is that one's fault."""
+    before = shelves.counts[sku]
+    first = order(submission, inventory, "early bird", **{sku: 1})
+    await asyncio.sleep(0.5)
+    second = order(submission, inventory, "early bird 2", **{sku: 1})
+    assert await waited_for(first, second), f"two orders for a {sku} at once, and one never ends"
+    sold, left = first.result() + second.result(), shelves.counts[sku]
+    assert left == before - sold, (
+        f"there were {before} of the {sku}; two customers came at once, {sold} were sold, and the "
+        f"warehouse has {left}"
+    )
 
 
 @pytest.mark.points(1)
@@ -146,10 +169,10 @@ async def test_every_sale_is_counted_once(world, submission):
 @simulate(seeds=12)
 async def test_orders_that_cross_both_end(world, submission):
     """Orders for the same items all end, in whatever order they name them."""
-    pairs = [("lamp", "kettle"), ("kettle", "lamp")]
+    pairs = [("lamp", "desk"), ("desk", "lamp")]
     if world.seed % 2:
-        pairs = [("lamp", "kettle"), ("kettle", "radio"), ("radio", "lamp")]
-    inventory, _ = an_inventory(submission, world, lamp=9, kettle=9, radio=9)
+        pairs = [("lamp", "desk"), ("desk", "sofa"), ("sofa", "lamp")]
+    inventory, _ = an_inventory(submission, world, lamp=9, desk=9, sofa=9)
 
     everything = sorted({sku for pair in pairs for sku in pair})
     customers = ("bob", "cem", "dia")[: len(pairs)]
@@ -235,14 +258,57 @@ async def test_cancelled_anywhere_it_takes_nothing(world, submission):
     if outcome.error is None:
         before = {"kettle": 3, "lamp": 3}
         assert shelves.counts == before, f"reserve returned, and the counts are {shelves.counts}"
-    assert shelves.counts == before, mistake(
-        "half-reserved",
+    what = (
         f"An order for 2 lamps and a kettle was cancelled, and the counts are {shelves.counts}; "
-        f"they were {before}.",
+        f"they were {before}."
     )
+    missing = any(shelves.counts[sku] < count for sku, count in before.items())
+    assert not missing, mistake("half-reserved", what)
+    assert shelves.counts == before, what
     task = order(submission, inventory, "next one", kettle=1, lamp=1)
     assert await waited_for(task), "an order was cancelled, and now the next one waits for ever"
     assert task.result(), f"an order was cancelled, and the next one was refused: {before}"
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Do you still hold the locks while you put back what you have taken?")
+@simulate(seeds=2, at_every_await=True)
+async def test_cancelled_before_somebody_elses_eyes(world, submission):
+    """If reserve is cancelled while another order waits for the same item, only that one counts."""
+    slow = {"lamp": 1, "kettle": 1}
+    inventory, shelves = an_inventory(submission, world, slow, lamp=7, kettle=4)
+    await assert_that_two_at_once_are_counted(submission, inventory, shelves, "lamp")
+    before = dict(shelves.counts)
+
+    async def comes_later():
+        await asyncio.sleep(0.5)
+        return await order(submission, inventory, "bob", lamp=1)
+
+    bob = asyncio.create_task(comes_later(), name="bob, on his way")
+    outcome = await world.interrupted(inventory.reserve({"lamp": 2, "kettle": 1}))
+    assert outcome.error is None or isinstance(outcome.error, asyncio.CancelledError), (
+        f"reserve was cancelled, and raised {outcome.error!r}"
+    )
+    assert await waited_for(bob), "an order was cancelled, and bob's never ends"
+    assert bob.result(), f"an order was cancelled, and bob could not have a lamp: {before}"
+    await asyncio.sleep(60)
+    taken = {"lamp": 1, "kettle": 0} if outcome.error else {"lamp": 3, "kettle": 1}
+    right = {sku: count - taken[sku] for sku, count in before.items()}
+    what = (
+        f"bob bought a lamp, an order for 2 lamps and a kettle "
+        f"{'was cancelled' if outcome.error else 'went through'}, and the counts are "
+        f"{shelves.counts}; they were {before}"
+    )
+    too_late = shelves.set_after_the_last_look("lamp", before["lamp"])
+    assert shelves.counts == right or not too_late, mistake(
+        "late-undo",
+        f"An order for 2 of {before['lamp']} lamps was cancelled. The count was set back to "
+        f"{before['lamp']} when bob had looked at it already. Then he bought one, and now it is "
+        f"{shelves.counts['lamp']}.",
+    )
+    missing = any(shelves.counts[sku] < count for sku, count in right.items())
+    assert not missing, mistake("half-reserved", what)
+    assert shelves.counts == right, what
 
 
 @pytest.mark.points(1)
@@ -250,9 +316,9 @@ async def test_cancelled_anywhere_it_takes_nothing(world, submission):
 @simulate(seeds=3)
 async def test_cancelled_in_the_queue_it_leaves_nothing_behind(world, submission):
     """An order that gives up while it waits for another one is in nobody's way afterwards."""
-    inventory, shelves = an_inventory(
-        submission, world, {"lamp": 60}, lamp=9, kettle=9, radio=9
-    )  # fmt: skip
+    stock = {"lamp": 11, "kettle": 9, "radio": 9}
+    inventory, shelves = an_inventory(submission, world, {"lamp": 60}, **stock)
+    await assert_that_two_at_once_are_counted(submission, inventory, shelves, "lamp")
     first = order(submission, inventory, "ada", lamp=1)
     await asyncio.sleep(1)
     second = order(submission, inventory, "bob", radio=1, lamp=1, kettle=1)
@@ -262,12 +328,18 @@ async def test_cancelled_in_the_queue_it_leaves_nothing_behind(world, submission
     assert second.cancelled(), "bob's order was cancelled, and he was not told"
     await asyncio.sleep(1)
     third = order(submission, inventory, "cem", kettle=1, radio=1)
+    fourth = order(submission, inventory, "dia", lamp=1)
     assert await waited_for(third, seconds=30), (
         "bob gave up, and cem still waits for a kettle and a radio that nobody else wants"
     )
     assert await waited_for(first, seconds=3 * LONG), "ada's order never ends"
-    assert await waited_for(order(submission, inventory, "dia", lamp=1), seconds=3 * LONG), (
+    assert await waited_for(fourth, seconds=3 * LONG), (
         "bob gave up, and dia waits for ever for a lamp"
+    )
+    assert shelves.counts["lamp"] == 7, mistake(
+        "over-release",
+        "ada was buying one of 9 lamps. bob, who waited for her, gave up; dia came and bought one; "
+        f"and the count of lamps is {shelves.counts['lamp']}.",
     )
     assert shelves.counts == {"lamp": 7, "kettle": 8, "radio": 8}, (
         f"two lamps, a kettle and a radio were sold of 9 each, and the counts are {shelves.counts}"

@@ -3,7 +3,8 @@
 "We have a lock there" is what was said in the meeting.
 
 mistake: check-then-act
-fails: test_the_last_item_is_sold_once, test_every_sale_is_counted_once
+fails: test_the_last_item_is_sold_once, test_every_sale_is_counted_once,
+    test_cancelled_before_somebody_elses_eyes, test_cancelled_in_the_queue_it_leaves_nothing_behind
 """
 
 import asyncio

@@ -4,7 +4,7 @@ It also counts on its own list of what is done: a request that was cancelled aft
 is not on it.
 
 mistake: half-reserved
-fails: test_cancelled_anywhere_it_takes_nothing
+fails: test_cancelled_anywhere_it_takes_nothing, test_cancelled_before_somebody_elses_eyes
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Everything is right, until a customer gives up between the first item and the second.
 
 mistake: half-reserved
-fails: test_cancelled_anywhere_it_takes_nothing
+fails: test_cancelled_anywhere_it_takes_nothing, test_cancelled_before_somebody_elses_eyes
 """
 
 import asyncio

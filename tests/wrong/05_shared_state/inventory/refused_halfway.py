@@ -2,7 +2,7 @@
 
 mistake: half-reserved
 fails: test_an_order_that_cannot_be_met_takes_nothing, test_cancelled_anywhere_it_takes_nothing,
-    test_cancelled_in_the_queue_it_leaves_nothing_behind
+    test_cancelled_in_the_queue_it_leaves_nothing_behind, test_cancelled_before_somebody_elses_eyes
 """
 
 import asyncio
