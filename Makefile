@@ -45,7 +45,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-live: $(VENV)/.dev
+live: $(VENV)/.dev $(VENV)/.live
 	$(BIN)/pytest --live -m live tests
 	$(BIN)/pytest --live -m live exercises --submission solutions
 
@@ -72,6 +72,11 @@ $(VENV)/.base: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing what the tests of the course need into $(VENV)."
 	@$(PIP) --editable '.[dev]' || { $(SORRY); exit 1; }
+	@touch $(VENV)/.base $@
+
+$(VENV)/.live: pyproject.toml | $(BIN)/python
+	@echo "Installing the servers of the live tests into $(VENV)."
+	@$(PIP) --editable '.[live]' || { $(SORRY); exit 1; }
 	@touch $(VENV)/.base $@
 
 $(VENV)/.notebooks: pyproject.toml | $(BIN)/python

@@ -2,27 +2,46 @@
 
 Code written for aiosqlite, in SQL that both databases understand, runs on a real server this way.
 Placeholders are rewritten, and a transaction begins by itself before the first INSERT, UPDATE or
-DELETE, as it does in Python's sqlite3. Isolation is PostgreSQL's own, READ COMMITTED.
+DELETE, as it does in Python's sqlite3. BEGIN IMMEDIATE keeps out others who write, until the end of
+the transaction, and whoever has to wait for a lock waits five seconds at most. All else is
+PostgreSQL's own: others who write do so side by side, and isolation is READ COMMITTED.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import Any
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 _PLACEHOLDER = re.compile(r"'(?:[^']|'')*'|\?(?P<number>\d*)|(?<!:):(?P<name>[A-Za-z_]\w*)")
 _FIRST_WORD = re.compile(r"\s*(\w+)")
+_ALONE = re.compile(r"\s*BEGIN\s+(IMMEDIATE|EXCLUSIVE)\b", re.IGNORECASE)
 _WRITES = {"INSERT", "UPDATE", "DELETE", "REPLACE"}
+# Whoever writes shares this lock, and BEGIN IMMEDIATE has it alone. The end of the transaction
+# gives it back.
+_WRITE_LOCK = 5432
 
 
 async def connect(address: str) -> Connection:
     """A connection to the server at this address."""
     asyncpg: Any = importlib.import_module("asyncpg")
-    return Connection(await asyncpg.connect(address))
+    settings = {
+        "lock_timeout": "5s",  # as Python's sqlite3 waits for a database that is locked
+        "synchronous_commit": "off",  # nobody pulls the plug in a test
+    }
+    return Connection(await asyncpg.connect(address, server_settings=settings))
 
 
 def rewritten(sql: str, parameters: Parameters) -> tuple[str, list[Any]]:
@@ -87,10 +106,16 @@ class _Result:
 
 
 class Connection:
-    """Looks like an ``aiosqlite.Connection``; what it is asked happens in PostgreSQL."""
+    """Looks like an ``aiosqlite.Connection``; what it is asked happens in PostgreSQL.
+
+    Attributes:
+        before_each: called with the SQL of each statement before it is sent, if a test wants that;
+            awaited if it is a coroutine function.
+    """
 
     def __init__(self, real: Any) -> None:
         self._real = real
+        self.before_each: Callable[[str], Awaitable[None] | None] | None = None
         self.isolation_level: str | None = ""
         self.total_changes = 0
         self.row_factory: Any = None
@@ -113,11 +138,13 @@ class Connection:
 
     async def commit(self) -> None:
         if self.in_transaction:
+            await self._told("COMMIT")
             await self._real.execute("COMMIT")
 
     async def rollback(self) -> None:
-        if self.in_transaction:
-            await self._real.execute("ROLLBACK")
+        # Not only if `in_transaction`: a BEGIN that was cancelled may be carried out yet, and this
+        # queues up behind it.
+        await self._real.execute("ROLLBACK")
 
     async def close(self) -> None:
         await self._real.close()
@@ -128,13 +155,24 @@ class Connection:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def _told(self, sql: str) -> None:
+        waiting = self.before_each(sql) if self.before_each is not None else None
+        if waiting is not None:
+            await waiting
+
     async def _execute(self, sql: str, parameters: Parameters) -> Cursor:
+        await self._told(sql)
         first = _FIRST_WORD.match(sql)
         word = first[1].upper() if first else ""
         if word == "BEGIN":  # IMMEDIATE, EXCLUSIVE and DEFERRED are SQLite's
-            sql = "BEGIN"
-        elif word in _WRITES and self.isolation_level is not None and not self.in_transaction:
             await self._real.execute("BEGIN")
+            if _ALONE.match(sql):
+                await self._real.execute(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
+            return Cursor([], -1)
+        if word in _WRITES:
+            if self.isolation_level is not None and not self.in_transaction:
+                await self._real.execute("BEGIN")
+            await self._real.execute(f"SELECT pg_advisory_xact_lock_shared({_WRITE_LOCK})")
         sql, values = rewritten(sql, parameters)
         statement = await self._real.prepare(sql)
         rows = await statement.fetch(*values)

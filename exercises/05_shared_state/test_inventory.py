@@ -72,7 +72,7 @@ async def assert_that_it_looks(submission, inventory):
 
 
 async def assert_that_two_at_once_are_counted(submission, inventory, shelves, sku):
-    """Nobody is cancelled yet, so a sale that gets lost after a cancellation is that one's fault."""
+    """Nobody is cancelled yet: a sale that gets lost later is the fault of a cancellation."""
     before = shelves.counts[sku]
     first = order(submission, inventory, "early bird", **{sku: 1})
     await asyncio.sleep(0.5)

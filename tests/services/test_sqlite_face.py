@@ -68,3 +68,26 @@ def test_postgresql_says_the_same(database_url: str) -> None:
             return await conversation(db)
 
     assert asyncio.run(talk()) == EXPECTED
+
+
+@pytest.mark.live
+def test_begin_immediate_keeps_others_out_who_write(database_url: str) -> None:
+    async def talk() -> list[object]:
+        said: list[object] = []
+        async with (
+            await sqlite_face.connect(database_url) as db,
+            await sqlite_face.connect(database_url) as other,
+        ):
+            await db.execute("CREATE TABLE things (name TEXT PRIMARY KEY)")
+            await other.execute("SET lock_timeout = '1ms'")
+            await db.execute("BEGIN IMMEDIATE")
+            said.append(len(await other.execute_fetchall("SELECT * FROM things")))
+            with pytest.raises(Exception, match="lock timeout"):
+                await other.execute("INSERT INTO things VALUES ('lamp')")
+            await other.rollback()
+            await db.rollback()
+            said.append((await other.execute("INSERT INTO things VALUES ('lamp')")).rowcount)
+            await other.rollback()
+        return said
+
+    assert asyncio.run(talk()) == [0, 1]

@@ -1,4 +1,4 @@
-"""Opens in tasks of their own: if the one it was for has gone, the connection is somebody else's."""
+"""Opens in tasks of their own: one that nobody waits for any more is idle."""
 
 import asyncio
 from contextlib import asynccontextmanager

@@ -17,8 +17,8 @@ class Conflict(Exception):
 
 
 async def reserve(db, order_id, items, quote, *, attempts=5):
-    await db.execute("BEGIN IMMEDIATE")
     try:
+        await db.execute("BEGIN IMMEDIATE")
         counts = {}
         for sku, quantity in items.items():
             cursor = await db.execute("SELECT available FROM stock WHERE sku = ?", (sku,))

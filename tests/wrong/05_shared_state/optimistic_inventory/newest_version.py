@@ -33,8 +33,8 @@ async def reserve(db, order_id, items, quote, *, attempts=5):
 
 
 async def write(db, order_id, items, price):
-    await db.execute("BEGIN IMMEDIATE")
     try:
+        await db.execute("BEGIN IMMEDIATE")
         for sku, quantity in items.items():
             cursor = await db.execute("SELECT version FROM stock WHERE sku = ?", (sku,))
             (version,) = await cursor.fetchone()
