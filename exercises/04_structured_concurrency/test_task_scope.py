@@ -217,7 +217,7 @@ async def test_without_a_deadline_it_takes_as_long_as_it_takes(world, submission
 @pytest.mark.hint(
     "If you are cancelled while you wait for jobs that clean up: who goes on waiting?"
 )
-@simulate(seeds=10, at_every_await=True)
+@simulate(seeds=4, at_every_await=True)
 async def test_cancelled_at_any_moment_it_leaves_nothing_running(world, submission):
     """If the task around a scope is cancelled, at whichever await, every job ends before it."""
     jobs = Jobs(world)

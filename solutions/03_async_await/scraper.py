@@ -202,7 +202,10 @@ async def scrape(
     watch: Callable[[str, str], None] | None = None,
 ) -> Report:
     """Scrape all shops at once; see the rules at the top."""
-    async with aiohttp.ClientSession() as session:
+    # The slots are the limit. The connector's own, 100 for all hosts, would keep pages waiting
+    # while their timeout runs.
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
         fetcher = _Fetcher(session, per_host, timeout, attempts, pause, watch)
         return Report(await asyncio.gather(*(_scrape_shop(fetcher, shop) for shop in shops)))
 
