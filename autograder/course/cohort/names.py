@@ -24,7 +24,7 @@ def names_of(paths: Sequence[str]) -> dict[str, str]:
     if len(parts) < len(paths):
         [(twice, _)] = Counter(paths).most_common(1)
         raise Refusal(f"{twice} is named twice.")
-    for length in range(1, max(map(len, parts.values())) + 1):
+    for length in range(1, max(map(len, parts.values()), default=0) + 2):
         names = {path: _safe("-".join(kept[-length:])) for path, kept in parts.items()}
         if len(set(names.values())) == len(names):
             return names

@@ -16,7 +16,7 @@ ENOUGH_FILES = 1024
 
 def check_machine(root: Path) -> list[Finding]:
     """Return what there is to say about the machine."""
-    return [_python(), _environment(), _git(root), _open_files(), _terminal()]
+    return [_python(), _environment(), _git(root), _open_files(), _sandbox(), _terminal()]
 
 
 def _python() -> Finding:
@@ -48,6 +48,15 @@ def _git(root: Path) -> Finding:
         remedy = "course reset and course update need a clone"
         return Finding("git", "absent", f"{detail}; this folder is no clone", remedy)
     return Finding("git", "ok", detail)
+
+
+def _sandbox() -> Finding:
+    if sys.platform != "linux":
+        return Finding("sandbox", "ok", "none on this system; only `course grade` would use one")
+    if shutil.which("bwrap") is None:
+        remedy = "to grade strangers: apt-get install bubblewrap"
+        return Finding("sandbox", "absent", "bubblewrap is not installed", remedy)
+    return Finding("sandbox", "ok", "bubblewrap")
 
 
 def _open_files() -> Finding:

@@ -46,14 +46,21 @@ def marked(token: str) -> Iterator[int]:
     mark = f"COURSE_GRADING={token}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if mark in (folder / "environ").read_bytes().split(b"\0") and _is_alive(folder):
-                yield int(folder.name)
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                pid = int(folder.name)
+                if is_alive(pid):
+                    yield pid
         except (OSError, ValueError):
             continue
 
 
-def _is_alive(folder: Path) -> bool:
-    return (folder / "stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+def is_alive(pid: int) -> bool:
+    """True for a process that is there and has not ended, on a system with /proc."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in ("Z", "X")
 
 
 def threads_of_user() -> int:
