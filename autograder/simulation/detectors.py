@@ -7,6 +7,7 @@ mistake would teach a learner to distrust the grader.
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import inspect
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .loop import lost_exception
-from .ownership import STUDIED
+from .ownership import OPAQUE, STUDIED
 from .patches import Patches
 from .problems import Crash, Problem
 from .tasks import SimulatedTask, code_of
@@ -230,6 +231,8 @@ def lost_exceptions(world: World) -> list[Problem]:
         error = report.get("exception")
         if report.get("task") is not None or not isinstance(error, Exception):
             continue
+        if _is_a_librarys(world, report.get("handle")):
+            continue
         place = _raised_at(world, error)
         if place is not None and str(report.get("message", "")).startswith("Exception in callback"):
             problems.append(
@@ -240,6 +243,16 @@ def lost_exceptions(world: World) -> list[Problem]:
                 )
             )
     return problems
+
+
+def _is_a_librarys(world: World, handle: asyncio.Handle | None) -> bool:
+    """True for a callback that a library has set: what it passes on to the loop is its own way of
+    telling, as aio-pika's is for a consumer that fails after it has rejected its message."""
+    callback = getattr(handle, "_callback", None)
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    code = getattr(callback, "__code__", None)
+    return code is not None and world.ownership.kind(code.co_filename) == OPAQUE
 
 
 def _raised_at(world: World, error: BaseException) -> tuple[str, int] | None:

@@ -22,6 +22,15 @@ class Patches:
         setattr(owner, name, replacement)
         return original
 
+    def put_global(self, module: Any, name: str, replacement: Any) -> None:
+        """Set a name of a module that may be a builtin's, and so not among its own."""
+        names = vars(module)
+        if name in names:
+            self.put(module, name, replacement)
+            return
+        self._undo.append(lambda: names.pop(name))
+        names[name] = replacement
+
     def undo_with(self, undo: Callable[[], object]) -> None:
         """Call ``undo`` when it is time to restore."""
         self._undo.append(undo)

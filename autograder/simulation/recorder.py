@@ -100,6 +100,8 @@ class Recorder(Silence):
             self._newborn = task
 
     def cancelled(self, task: asyncio.Task[Any]) -> None:
+        if self._is_housekeeping(task):
+            return
         frame = self._world.ownership.nearest(sys._getframe(1))
         place = (frame.f_code.co_filename, frame.f_lineno) if frame else None
         by = self.lane() or _asyncio_part()
@@ -163,12 +165,26 @@ class Recorder(Silence):
     # -- details ------------------------------------------------------------------------------
 
     def lane(self) -> str:
-        """The label of the task that runs now; empty for the world itself."""
+        """The label of the task that runs now; empty for the world itself, and for the tasks in
+        which a library does its housekeeping."""
         try:
             task = asyncio.current_task(self._world.loop)
         except RuntimeError:
             return ""
-        return self._world.label(task) if task is not None else ""
+        if task is None:
+            return ""
+        if self._world.ownership.here() is None and self._is_housekeeping(task):
+            return ""
+        return self._world.label(task)
+
+    def _is_housekeeping(self, task: asyncio.Task[Any]) -> bool:
+        """True for a task that a library made, and in which no studied code runs."""
+        if getattr(task, "author", None) is not None or task is self._world.main:
+            return False
+        ownership, code = self._world.ownership, code_of(task)
+        if code is not None and ownership.kind(code.co_filename) == STUDIED:
+            return False
+        return describe_wait(task, ownership).file is None
 
     def _record_wait(self, task: asyncio.Task[Any]) -> None:
         wait = describe_wait(task, self._world.ownership)

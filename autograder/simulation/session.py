@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import logging
 import random
 import signal
 import sys
@@ -14,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
-from . import clock, conditions, detectors, locks, refusals, sqlite
+from . import clock, conditions, detectors, locks, ordering, refusals, sqlite
 from .current import here, world_on_loop_thread
 from .limits import Watch, watched
 from .ownership import Ownership
@@ -98,11 +99,14 @@ def _install(stack: ExitStack, new: Session) -> None:
     stack.callback(patches.restore)
     _catch_interrupts(stack, new)
     _silence_warnings(stack)
+    if not new.debug:
+        _silence_loggers(stack)
     clock.install(patches)
     refusals.install(patches)
     detectors.install(patches, world_on_loop_thread)
     sqlite.install(patches)
     conditions.install(patches)
+    ordering.install(patches)
     _suspend_at_breakpoints(patches)
     locks.install(world_on_loop_thread)
     stack.callback(locks.uninstall)
@@ -116,6 +120,18 @@ def _silence_warnings(stack: ExitStack) -> None:
     when an unclosed session is collected. What matters is a detector's or a test's to say."""
     stack.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore")
+
+
+_TALKATIVE = ("aiormq", "aio_pika")
+
+
+def _silence_loggers(stack: ExitStack) -> None:
+    """Libraries that log every lost connection would fill what is shown of a world in which
+    connections are meant to be lost. Whatever matters of it is in the timeline."""
+    for name in _TALKATIVE:
+        logger = logging.getLogger(name)
+        stack.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.CRITICAL + 1)
 
 
 def _hold_garbage(stack: ExitStack) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from . import amqp
+
 _LONGEST = 60
 _REQUEST = re.compile(rb"(?P<what>[A-Z]{3,7} \S+) HTTP/1\.[01]\r\n")
 _RESPONSE = re.compile(rb"(?P<what>HTTP/1\.[01] [^\r\n]*)\r\n")
@@ -11,11 +13,15 @@ _PLAIN = re.compile(rb"[\x20-\x7e]{1,60}\r?\n?\Z")
 
 
 def describe(data: bytes) -> str:
-    """``GET /price (120 bytes)``, ``'hello\\n' (6 bytes)``, or the size alone."""
+    """``GET /price (120 bytes)``, ``'hello\\n' (6 bytes)``, ``basic.ack 7``, or the size alone."""
     size = f"{len(data):,} byte{'' if len(data) == 1 else 's'}"
     http = _REQUEST.match(data) or _RESPONSE.match(data)
     if http:
         return f"{shortened(http['what'].decode('latin-1'))} ({size})"
+    if amqp.looks_like_frames(data):
+        frames = amqp.describe(data)
+        if frames is not None:
+            return shortened(frames)
     if _PLAIN.match(data):
         return f"{data.decode('ascii')!r} ({size})"
     return size
