@@ -12,7 +12,14 @@ _END = 0xCE
 _LONGEST = 24
 _MOST = 3
 
-_CLASSES = {10: "connection", 20: "channel", 40: "exchange", 50: "queue", 60: "basic", 85: "confirm"}
+_CLASSES = {
+    10: "connection",
+    20: "channel",
+    40: "exchange",
+    50: "queue",
+    60: "basic",
+    85: "confirm",
+}
 _METHODS = {
     (10, 10): "start", (10, 11): "start-ok", (10, 30): "tune", (10, 31): "tune-ok",
     (10, 40): "open", (10, 41): "open-ok", (10, 50): "close", (10, 51): "close-ok",

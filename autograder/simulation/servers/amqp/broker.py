@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...clock import wall_time
 from .core import Broker
 from .deadletters import DeadLetter
-from .faults import Cut, Faults, When
+from .faults import Cut, Faults, When, check_name
 from .queues import Queue
 from .serving import ServerProtocol
 from .views import EVENTS, Happening, QueueView
@@ -64,6 +65,7 @@ class AmqpBroker:
         self.protocols: dict[ServerProtocol, None] = {}
         self._hooks: dict[str, list[Callable[[Happening], object]]] = {}
         self._to_flush: dict[ServerProtocol, None] = {}
+        self._waiters: dict[asyncio.Event, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._listening: SimulatedServer | None = None
         self._listen()
@@ -126,6 +128,20 @@ class AmqpBroker:
         _known(event)
         self._hooks.setdefault(event, []).append(hook)
 
+    async def until(self, condition: Callable[[], Any], seconds: float = 600.0) -> None:
+        """Wait until ``condition()`` is true: it is asked whenever something has happened here,
+        and once a second. Raises TimeoutError after so many virtual seconds."""
+        waiter = asyncio.Event()
+        self._waiters[waiter] = None
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    waiter.clear()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(waiter.wait(), 1.0)
+        finally:
+            del self._waiters[waiter]
+
     def _vhost(self, name: str | None) -> Any:
         return self.core.vhosts[name] if name else next(iter(self.core.vhosts.values()))
 
@@ -159,7 +175,9 @@ class AmqpBroker:
         if (before is None) == (after is None):
             raise TypeError("cut() takes one of before=... and after=...")
         when: When = "before" if after is None else "after"
-        cut = Cut(when, before or after or "", None if chance else nth, chance, queue, client)
+        what = before or after or ""
+        check_name(what)
+        cut = Cut(when, what, nth if chance is None else None, chance, queue, client)
         self.faults.add(cut)
         return cut
 
@@ -293,6 +311,8 @@ class AmqpBroker:
                 protocol.flush()
                 if protocol.client.blocked:
                     protocol.block()
+        for waiter in self._waiters:
+            waiter.set()
         self._set_timer()
 
     def _set_timer(self) -> None:

@@ -231,7 +231,7 @@ class ClientConnection:
     def _end(self) -> None:
         self.state = "closed"
         self.hang_up = True
-        self.broker.connections.pop(self, None)
+        self._leave()
         self._on_output()
 
     def gone(self) -> None:
@@ -239,10 +239,14 @@ class ClientConnection:
         if self.state != "closed":
             self._drop_channels()
             self.state = "closed"
-        if self in self.broker.connections:
-            self.broker.connections.pop(self)
-            self.broker.tell("disconnect", connection=self)
+        self._leave()
         self.outbox.clear()
+
+    def _leave(self) -> None:
+        if self in self.broker.connections:
+            del self.broker.connections[self]
+            if self.user:
+                self.broker.tell("disconnect", connection=self)
 
     # -- flow -------------------------------------------------------------------------------------
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pamqp import commands
+
+from .wire import spec_name
+
 if TYPE_CHECKING:
     from .broker import AmqpBroker
     from .connections import ClientConnection
@@ -75,6 +79,19 @@ class Faults:
 
 SENT = frozenset({"confirm", "basic.deliver", "basic.return", "basic.get-ok"})
 """What the broker says by itself, or in answer to something that may be cut too."""
+
+
+_METHODS: list[Any] = list(commands.INDEX_MAPPING.values())
+
+
+def check_name(what: str) -> None:
+    """Raises ValueError if this is neither a method's name nor "confirm"."""
+    names = {spec_name(method.name) for method in _METHODS}
+    if what not in {"confirm", *names}:
+        raise ValueError(
+            f"{what!r} is no method of AMQP, such as 'basic.ack' or 'basic.publish', and not "
+            "'confirm'"
+        )
 
 
 def queue_of(client: ClientConnection, number: int, frame: Any) -> str | None:
