@@ -34,8 +34,8 @@ _AT_WORK = 1.0
 """Real seconds the clock stands still for workers at work before time moves on without them."""
 _PATIENCE = 10.0
 """Real seconds the loop waits for workers when there is nothing else left to do."""
-_LOOK = 0.01
-"""Real seconds a worker is watched to see whether it computes."""
+_LOOK, _LOOKS = 0.01, 20
+"""Real seconds a worker is watched to see whether it computes, and how often on a busy machine."""
 _OVERHEAD = (0.0001, 0.005)
 
 
@@ -122,11 +122,13 @@ class Worker:
             return
         clock = time.pthread_getcpuclockid(self._thread)
         before = time.clock_gettime(clock)
-        real_sleep(_LOOK)
-        if time.clock_gettime(clock) - before > _LOOK / 10:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self._thread), ctypes.py_object(WorldIsOver)
-            )
+        for _ in range(_LOOKS):
+            real_sleep(_LOOK)
+            if time.clock_gettime(clock) != before:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(self._thread), ctypes.py_object(WorldIsOver)
+                )
+                return
 
 
 class Workers:

@@ -188,7 +188,9 @@ def test_an_endless_loop_in_a_thread_ends_with_its_world() -> None:
         waiting.cancel()
 
     run(program)
-    counted = -1
-    while counted != turns:
+    for _ in range(200):
         counted = turns
         threading.Event().wait(0.05)
+        if counted == turns:
+            return
+    pytest.fail("the loop is still running")
