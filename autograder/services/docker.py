@@ -34,7 +34,7 @@ def container(name: str, more: dict[str, int] | None = None, startup: float = 30
             more={key: f"http://127.0.0.1:{n}" for key, n in ports.items()},
         )
 
-    return Way("Docker", here, plan, "start Docker, which then brings it", startup)
+    return Way("Docker", here, plan, "start Docker", startup)
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Literal
 from . import leases, looking, records
 from .model import NoAnswer, NotHere, Server, Service, Unusable
 from .records import Record
-from .requiring import Passed, check_clients, from_environment, missing, running, start
+from .requiring import Passed, check_clients, from_environment, remedies, running, start
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class Standing:
         state: "runs"; "startable"; "absent", if this machine has nothing to start it with;
             "wrong", if the address in the environment leads nowhere.
         address: where it runs, "" if it does not.
-        detail: where it is from, or would be, or how to get it, or what is wrong.
+        detail: where it is from, or would be, or what is wrong.
         notes: what else a person should know, a sentence each.
+        remedies: what would help if it is absent, any one of them.
     """
 
     server: Server
@@ -29,6 +30,7 @@ class Standing:
     address: str
     detail: str
     notes: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
 
 
 def standing(server: Server, state: Path) -> Standing:
@@ -37,7 +39,7 @@ def standing(server: Server, state: Path) -> Standing:
         check_clients(server)
         found = from_environment(server)
     except NotHere as needs:
-        return Standing(server, "absent", "", str(needs))
+        return Standing(server, "absent", "", "not here", remedies=(str(needs),))
     except Unusable as problem:
         return Standing(server, "wrong", "", str(problem))
     candidates: list[Service | Passed] = [found] if found else running(server, state)
@@ -48,7 +50,7 @@ def standing(server: Server, state: Path) -> Standing:
     for way in server.ways:
         if way.here():
             return Standing(server, "startable", "", way.name, notes)
-    return Standing(server, "absent", "", missing(server), notes)
+    return Standing(server, "absent", "", "not here", notes, tuple(remedies(server)))
 
 
 def shown(server: Server, service: Service) -> str:

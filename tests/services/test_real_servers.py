@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 from pathlib import Path
 
 import pytest
 
-from autograder import services
 from autograder.services import leases
 from autograder.services.catalogue import SERVERS
 from autograder.services.keeping import down, standing, up
 from autograder.services.model import NoAnswer, Server
-from autograder.services.requiring import check_clients, missing, start
+from autograder.services.requiring import missing, start
+
+from .processes import PROC, at_work_below, listening
 
 each = pytest.mark.parametrize("server", SERVERS.values(), ids=list(SERVERS))
 
@@ -35,17 +34,6 @@ def test_nonsense_is_no_address(server: Server, where: str) -> None:
         server.ping(where)
 
 
-@pytest.fixture
-def startable(server: Server) -> Server:
-    try:
-        check_clients(server)
-    except services.NotHere as needed:
-        pytest.skip(str(needed))
-    if not any(way.here() for way in server.ways):
-        pytest.skip(missing(server))
-    return server
-
-
 @pytest.mark.live
 @each
 def test_it_starts_and_ends(startable: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,14 +50,14 @@ def test_it_starts_and_ends(startable: Server, monkeypatch: pytest.MonkeyPatch) 
     with service, startable.namespace(service) as namespace:
         startable.ping(namespace.address)
         if PROC.exists():
-            assert {address for pid in at_work_in(folders[-1]) for address in listening(pid)} <= {
-                "127.0.0.1",
-                "::1",
-            }
+            ports = {where for pid in at_work_below(folders[-1]) for where in listening(pid)}
+            assert ports
+            assert ports <= {"127.0.0.1", "::1"}
     with pytest.raises(NoAnswer):
         startable.ping(service.address)
     assert not folders[-1].exists()
-    assert not at_work_in(folders[-1])
+    if PROC.exists():
+        assert not at_work_below(folders[-1])
 
 
 @pytest.mark.live
@@ -83,36 +71,3 @@ def test_it_can_be_left_running(startable: Server, tmp_path: Path) -> None:
     assert down(startable, tmp_path) == "stopped"
     with pytest.raises(NoAnswer):
         startable.ping(service.address)
-
-
-PROC = Path("/proc/net/tcp")  # Linux shows there who listens where
-
-
-def at_work_in(folder: Path) -> list[int]:
-    """The processes whose current folder is this one or below it."""
-    found = []
-    for process in PROC.parents[1].glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if process.joinpath("cwd").readlink().is_relative_to(folder):
-                found.append(int(process.name))
-    return found
-
-
-def listening(pid: int) -> set[str]:
-    """The addresses on which a process listens."""
-    sockets = set()
-    for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
-        with contextlib.suppress(OSError):
-            sockets.add(str(descriptor.readlink()))
-    found = set()
-    for line in [
-        *PROC.read_text().splitlines()[1:],
-        *Path("/proc/net/tcp6").read_text().splitlines()[1:],
-    ]:
-        _, local, _, state, *_, inode = line.split()[:10]
-        if state == "0A" and f"socket:[{inode}]" in sockets:
-            words = bytes.fromhex(local.partition(":")[0])
-            ordered = b"".join(words[i : i + 4][::-1] for i in range(0, len(words), 4))
-            address = ipaddress.ip_address(ordered)
-            found.add(str(getattr(address, "ipv4_mapped", None) or address))
-    return found

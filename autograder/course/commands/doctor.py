@@ -18,7 +18,8 @@ def examine() -> bool:
     for extra, findings in packages.items():
         if extra:
             _group(f'Extra "{extra}", optional', findings)
-    servers = check_servers({int(module.number) for module in modules})
+    state = root / ".course" / "services"
+    servers = check_servers({int(module.number) for module in modules}, state)
     if servers:
         _group("Servers for live runs, optional", servers)
     else:

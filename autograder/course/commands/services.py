@@ -15,7 +15,6 @@ from autograder.services.keeping import Standing, down, shown, standing, started
 from autograder.services.model import Server
 
 _SIGNS = {"runs": "done", "startable": "open", "absent": "dot", "wrong": "no"}
-_STYLES = {"runs": None, "startable": None, "absent": "dim", "wrong": "red"}
 COMMANDS = ("course services up NAME", "course services down", "course services check")
 
 
@@ -36,16 +35,19 @@ def show() -> None:
 
 
 def _show(it: Standing) -> None:
-    sign = screen.symbol(_SIGNS[it.state])
-    head = f"  {sign} {it.server.title:<11}"
+    head = f"  {screen.symbol(_SIGNS[it.state])} {it.server.title:<11}"
     if it.state == "runs":
         screen.say(f"{head} {it.address}  ({it.detail})")
     elif it.state == "startable":
         screen.say(f"{head} can be started  (from {it.detail})")
+    elif it.state == "absent":
+        several = "; any one of these brings it" if len(it.remedies) > 1 else ""
+        screen.say(f"{head} {it.detail}{several}", "dim")
     else:
-        short = "not here" if it.state == "absent" else "wrong address"
-        screen.say(f"{head} {short}", _STYLES[it.state])
+        screen.say(f"{head} {it.server.variable} leads nowhere", "red")
         screen.say(f"      {screen.symbol('arrow')} {it.detail}")
+    for remedy in it.remedies:
+        screen.say(f"      {screen.symbol('arrow')} {remedy}", "dim")
     for note in it.notes:
         screen.say(f"      {note}", "dim")
 

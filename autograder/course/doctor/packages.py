@@ -13,16 +13,23 @@ def declared() -> dict[str, list[str]]:
     """Return the requirements by extra, such as "aiohttp>=3.13,<4"; the base's are under "".
 
     They are those of the installed distribution; a copy that was never installed declares none.
+    Left out are those for other systems and Pythons, and an extra that stands for other extras.
     """
+    from packaging.requirements import Requirement
+
     try:
         lines = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         return {}
     found: dict[str, list[str]] = {"": []}
     for line in lines:
-        extra = _EXTRA.search(line)
-        requirement = line.partition(";")[0].strip()
-        found.setdefault(extra.group(1) if extra else "", []).append(requirement)
+        named = _EXTRA.search(line)
+        extra = named.group(1) if named else ""
+        wanted = Requirement(line)
+        if wanted.name != DISTRIBUTION and (
+            wanted.marker is None or wanted.marker.evaluate({"extra": extra})
+        ):
+            found.setdefault(extra, []).append(line.partition(";")[0].strip())
     return found
 
 
