@@ -16,6 +16,7 @@ from .session import Session, session
 from .tokens import Token, read_token
 
 _MOST_AWAITS = 2_000
+_NEAR_AWAITS = 200
 _ENDLESS_STEPS = 2_000
 
 
@@ -74,11 +75,19 @@ def explore(
 def _worlds(active: Session, program: Program, plan: Plan) -> Iterator[Outcome]:
     """Every world of a plan; with ``at_every_await`` each seed once for each await."""
     for seed in range(plan.base, plan.base + plan.seeds):
-        for interruption in range(1, _MOST_AWAITS) if plan.at_every_await else range(1):
+        for interruption in _interruptions() if plan.at_every_await else range(1):
             outcome = run_in(active, program, plan, Token(seed, None, interruption, plan.shuffle))
             yield outcome
             if not outcome.interrupted:
                 break
+
+
+def _interruptions() -> Iterator[int]:
+    """At which await: each of the first ones; then, where only loops go on for so long, fewer."""
+    at = 1
+    while at < _MOST_AWAITS:
+        yield at
+        at += max(1, at // _NEAR_AWAITS * (at // 10))
 
 
 def _diagnose(

@@ -28,6 +28,8 @@ START = 1000.0
 """What the monotonic clock shows when a world begins, in seconds. Not 0: on a real machine
 ``last_failure = 0.0`` means long ago, and so it must here."""
 
+_TICK = 1e-9
+"""Seconds: a real clock never moves by less, so neither does a wait, however short it was to be."""
 _SPIN_LIMIT = 1000
 _SPIN_COST = 50e-6
 _CANCELLED_TIMERS = 100
@@ -91,6 +93,9 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
     ) -> asyncio.TimerHandle:
         if delay is None:
             raise TypeError("delay must not be None")
+        if 0.0 < delay < _TICK:
+            # Else who sleeps for what rounding has left over finds the clock where it was.
+            delay = _TICK
         return self.call_at(self.now + delay, callback, *args, context=context)
 
     def call_at(

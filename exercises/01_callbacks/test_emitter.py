@@ -207,7 +207,7 @@ def test_once_is_called_once_even_if_another_handler_emits(submission):
 
 @pytest.mark.points(1)
 def test_off_takes_a_once_handler_away(submission):
-    """off takes away a once-handler, too."""
+    """off takes away a once-handler, too, unless it has had its call and is gone."""
     scene = Scene(submission)
     once, always = scene.handler("once"), scene.handler("always")
     scene.emitter.once("news", once)
@@ -215,6 +215,19 @@ def test_off_takes_a_once_handler_away(submission):
     scene.emitter.off("news", once)
     scene.emit()
     assert scene.calls == ["always"], f"once was taken away; these were called: {scene.calls}"
+
+    scene = Scene(submission)
+    handler = scene.handler("handler")
+    scene.emitter.once("news", handler)
+    scene.emitter.on("news", handler)
+    scene.emit()
+    assert len(scene.calls) == 2, f"added with once and with on; calls: {len(scene.calls)}"
+    scene.emitter.off("news", handler)
+    scene.emit()
+    assert len(scene.calls) == 2, (
+        "a handler was added with once and with on, and called twice; the one of once is gone. off "
+        "took away the other one, and the next emit called it all the same"
+    )
 
 
 @pytest.mark.points(2)
@@ -261,6 +274,23 @@ def test_a_handler_added_meanwhile_waits(submission):
         scene.emit()
         assert scene.calls[2:] == ["second", "late"], f"the next emit called {scene.calls[2:]}"
 
+    scene = Scene(submission)
+    late = scene.handler("late")
+
+    def add_and_emit():
+        if scene.calls.count("first") == 1:
+            scene.emitter.on("news", late)
+            scene.emit()
+
+    scene.emitter.on("news", scene.handler("first", add_and_emit))
+    scene.emit()
+    times = scene.calls.count("late")
+    assert times, "a handler added late and then emitted: that emit began later, and left late out"
+    assert times == 1, (
+        "a handler added late and then emitted: late was called by that emit, as it should be, and "
+        "by the one that had begun before it was added"
+    )
+
 
 @pytest.mark.points(1)
 @pytest.mark.hint("The walk goes over a copy, which does not know who has been taken away since.")
@@ -277,6 +307,17 @@ def test_a_handler_taken_away_before_its_turn_is_not_called(submission):
             f"first took later away (later was added with {add}), and later was called all the same"
         )
         assert scene.calls == ["first", "last"], f"these handlers were called: {scene.calls}"
+
+    scene = Scene(submission)
+    later = scene.handler("later")
+    away, back = partial(scene.emitter.off, "news", later), partial(scene.emitter.on, "news", later)
+    scene.emitter.on("news", scene.handler("first", away, back))
+    scene.emitter.on("news", later)
+    scene.emit()
+    assert scene.calls == ["first"], (
+        "first took later away and added it again: it waits for the next emit, and was called by "
+        "this one"
+    )
 
 
 @pytest.mark.points(2)

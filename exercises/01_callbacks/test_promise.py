@@ -6,85 +6,13 @@ from itertools import product
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.benches.callback_loop import CallbackLoop
-
-
-class Failed(Exception):
-    """What promises are rejected with."""
-
-
-class Scene:
-    """A loop, a diary in which handlers note what they are told, and ways to make promises."""
-
-    def __init__(self, submission):
-        self.loop = CallbackLoop()
-        self.submission = submission
-        self.told = []
-
-    def promise(self):
-        """A promise that is not decided, and its resolve and reject."""
-        given = []
-        promise = self.submission.Promise(self.loop.call_soon, lambda *both: given.extend(both))
-        assert len(given) == 2, "when Promise(call_soon, start) returned, start had not been called"
-        return promise, *given
-
-    def fulfilled(self, value):
-        promise, resolve, _ = self.promise()
-        resolve(value)
-        return promise
-
-    def rejected(self, error):
-        promise, _, reject = self.promise()
-        reject(error)
-        return promise
-
-    def note(self, name):
-        """A handler that notes what it is told, under a name."""
-
-        def handler(what):
-            self.told.append((name, what))
-
-        return handler
-
-    def listen(self, promise, name=""):
-        """Note how a promise ends: as "on_done" or "on_error", behind a name if there is one."""
-        promise.then(self.note(f"{name} on_done".strip()), self.note(f"{name} on_error".strip()))
-
-    def assert_told(self, *expected, after):
-        """These handlers were called, and no others; `after` says what had happened before."""
-        wanted = said(expected) if expected else "none"
-        assert self.told == list(expected), f"{after}: {said(self.told)}; expected {wanted}"
-
-    def run(self, expected_error=None):
-        """Run the loop; how often it was told of an expected error. Any other is raised."""
-        self.loop.run()
-        times = self.loop.take(expected_error)
-        for error in self.loop.errors:
-            assert not isinstance(error, Failed), (
-                f"{error!r} came out of a callback of the loop, although a handler is there for it"
-            )
-        self.loop.raise_unexpected()
-        return times
-
-
-def said(calls):
-    """What handlers were told, as calls."""
-    return ", then ".join(f"{name}({what!r})" for name, what in calls) or "no handler was called"
-
-
-def raiser(error):
-    """A handler that raises."""
-
-    def handler(what):
-        raise error
-
-    return handler
+from autograder.grading.benches.promise_scene import Failed, Scene, raiser, said
 
 
 @pytest.mark.points(2)
 def test_a_handler_is_told_the_outcome(submission):
     """on_done is told the value, on_error is told the error."""
-    for value in ("24.90", None, 0, [], False):
+    for value in ("24.90", None, 0, [], False, Failed("a value can be an error, too")):
         scene = Scene(submission)
         promise, resolve, _ = scene.promise()
         scene.listen(promise)
@@ -105,17 +33,19 @@ def test_a_handler_is_told_the_outcome(submission):
 @pytest.mark.hint("Does your promise remember its outcome for those who ask when all is over?")
 def test_a_handler_that_comes_late_is_told_too(submission):
     """then and catch may be called long after the outcome is there."""
-    scene, error = Scene(submission), Failed("no price")
-    fulfilled, rejected = scene.fulfilled("24.90"), scene.rejected(error)
-    scene.listen(fulfilled)
-    scene.listen(rejected)
-    scene.run()
-    scene.told.clear()
-    scene.listen(fulfilled, "late")
-    rejected.catch(scene.note("late on_error"))
-    scene.run()
-    expected = ("late on_done", "24.90"), ("late on_error", error)
-    scene.assert_told(*expected, after="asked when all was decided")
+    error = Failed("no price")
+    for value in ("24.90", None, False, Failed("a value can be an error, too")):
+        scene = Scene(submission)
+        fulfilled, rejected = scene.fulfilled(value), scene.rejected(error)
+        scene.listen(fulfilled)
+        scene.listen(rejected)
+        scene.run()
+        scene.told.clear()
+        scene.listen(fulfilled, "late")
+        rejected.catch(scene.note("late on_error"))
+        scene.run()
+        expected = ("late on_done", value), ("late on_error", error)
+        scene.assert_told(*expected, after="asked when all was decided")
 
 
 @pytest.mark.points(1)
@@ -240,6 +170,18 @@ def test_handlers_of_a_chain_wait_for_their_turn(submission):
         "called its handlers itself.",
     )
     assert order == ["a", "x", "b", "c"], f"the order was {order}; a and x were due first"
+
+    scene = Scene(submission)
+    promise, another = scene.fulfilled(1), scene.fulfilled(2)
+    promise.then(scene.note("a"))
+    another.then(scene.note("x"))
+    promise.then(scene.note("b"))
+    scene.run()
+    order = [name for name, _ in scene.told]
+    assert order == ["a", "x", "b"], (
+        f"two promises have their values; one is asked by a, the other by x, the first again by b, "
+        f"and the order was {order}"
+    )
 
 
 @pytest.mark.points(2)

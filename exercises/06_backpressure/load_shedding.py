@@ -22,7 +22,8 @@ Rules
      it is not handled any more and takes nobody's place; if it was being handled, its handler is
      cancelled, and the worker is free when the handler has ended. The cancellation goes on.
   6. However a request ends, by an answer, an exception, a refusal or a cancellation, at whatever
-     moment: no worker is lost. When all requests have ended, nothing of the Shedder is running.
+     moment: no worker is lost, and none is gained. When all requests have ended, nothing of the
+     Shedder is running: no task, and no timer.
 
 Out of scope: a capacity of 0, priorities, requests of different cost.
 """

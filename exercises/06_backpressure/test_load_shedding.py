@@ -5,82 +5,12 @@ import asyncio
 import pytest
 
 from autograder.grading import mistake
+from autograder.grading.benches.desk import LONG, Desk
+from autograder.grading.benches.quiet import callbacks_of_a_sleep
 from autograder.simulation import simulate
 
 HAIR = 0.001
 """Seconds by which everything may be late."""
-LONG = 300.0
-"""Virtual seconds after which a request that has not ended never will."""
-
-
-class Broken(Exception):
-    """What a handler of these tests raises."""
-
-
-class Desk:
-    """The handler, the clients, and what became of every request."""
-
-    def __init__(self, submission, world, seconds=1.0, *, workers=1, capacity=10, deadline=100.0):
-        self.submission, self.world, self.seconds = submission, world, seconds
-        self.began, self.ended, self.asked, self.outcome = {}, {}, {}, {}
-        self.running = self.peak = 0
-        self.dead, self.tasks = [], {}
-        self.breaks = set()
-        self.shedder = submission.Shedder(
-            self.handle, workers=workers, capacity=capacity, deadline=deadline
-        )
-
-    async def handle(self, request):
-        if request in self.outcome:
-            self.dead.append(request)
-        self.began[request] = self.world.time()
-        self.running += 1
-        self.peak = max(self.peak, self.running)
-        try:
-            await asyncio.sleep(self.seconds)
-            if request in self.breaks:
-                raise Broken(request)
-            return f"answer to {request}"
-        finally:
-            self.running -= 1
-
-    def ask(self, request, patience=None, then=lambda: None):
-        """Submit a request in a task of its own; its client gives up after `patience` seconds."""
-
-        async def client():
-            self.asked[request] = self.world.time()
-            self.outcome.pop(request, None)
-            outcome = "cancelled"
-            try:
-                async with asyncio.timeout(patience):
-                    outcome = await self.shedder.submit(request)
-            except self.submission.Overloaded:
-                outcome = "refused"
-            except TimeoutError:
-                outcome = "gave up"
-            except Broken:
-                outcome = "broken"
-            finally:
-                self.outcome[request] = outcome
-                self.ended[request] = self.world.time()
-                then()
-
-        self.tasks[request] = asyncio.create_task(client(), name=str(request))
-        return self.tasks[request]
-
-    async def settle(self):
-        """Wait until every request has ended; the names of those that never do."""
-        await asyncio.wait(self.tasks.values(), timeout=LONG)
-        stuck = [request for request, task in self.tasks.items() if not task.done()]
-        for task in self.tasks.values():
-            task.cancel()
-        for outcome in await asyncio.gather(*self.tasks.values(), return_exceptions=True):
-            if isinstance(outcome, Exception):
-                raise outcome
-        return stuck
-
-    def answered(self, request):
-        return self.outcome.get(request) == f"answer to {request}"
 
 
 async def assert_that_it_answers(submission, world):
@@ -127,12 +57,18 @@ async def test_what_the_handler_raises_is_raised(world, submission):
     """What the handler raises comes out of submit, and the worker goes on."""
     desk = Desk(submission, world)
     desk.breaks = {"ada"}
-    desk.ask("ada")
-    desk.ask("bob")
+    for request in ("ada", "bob", "cem"):
+        desk.ask(request)
     stuck = await desk.settle()
     assert not stuck, f"the handler raised for ada, and {', '.join(stuck)} never ended"
     assert desk.outcome["ada"] == "broken", f"the handler raised; ada got {desk.outcome['ada']!r}"
-    assert desk.answered("bob"), f"the handler raised for ada; bob got {desk.outcome['bob']!r}"
+    for request in ("bob", "cem"):
+        got = desk.outcome[request]
+        assert desk.answered(request), f"the handler raised for ada; {request} got {got!r}"
+    assert desk.peak == 1, (
+        f"the handler raised for ada, and {desk.peak} requests were handled at once after that; "
+        "there is one worker"
+    )
 
 
 @pytest.mark.points(2)
@@ -174,6 +110,27 @@ async def test_the_oldest_makes_room(world, submission):
     )
     assert "bob" not in desk.began, "bob was refused, and handled all the same"
     assert desk.answered("cem"), f"cem could wait, and got {desk.outcome['cem']!r}"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Who is refused is off the list at once, and not when its own task runs again.")
+@simulate(seeds=1)
+async def test_two_too_many_in_one_moment(world, submission):
+    """If two too many come in one moment, the two that have waited longest are refused."""
+    desk = Desk(submission, world, capacity=2)
+    for request in ("ada", "bob", "cem"):
+        desk.ask(request)
+        await asyncio.sleep(0.1)
+    desk.ask("dia")
+    desk.ask("eva")
+    await asyncio.sleep(0.1)
+    refused = [request for request, outcome in desk.outcome.items() if outcome == "refused"]
+    stuck = await desk.settle()
+    assert not stuck, f"{', '.join(stuck)} never ended"
+    assert refused == ["bob", "cem"], (
+        "ada was being handled, bob and cem were waiting, two may, and dia and eva came in the "
+        f"same moment; refused were {refused}"
+    )
 
 
 @pytest.mark.points(3)
@@ -316,14 +273,19 @@ async def test_cancelled_anywhere_it_loses_no_worker(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Given a worker, and cancelled before it could begin: whose is the worker now?")
-@simulate(seeds=6)
+@simulate(seeds=8)
 async def test_gone_in_the_moment_of_its_turn(world, submission):
     """A request that ends just as its turn comes leaves the worker to another one."""
     await assert_that_it_answers(submission, world)
-    how = world.seed % 3
-    desk = Desk(submission, world, deadline=1.0 if how == 2 else 100.0)
+    how = world.seed % 4
+    desk = Desk(submission, world, deadline=(100.0, 100.0, 1.0, 1.0)[how])
     if how == 0:
         desk.ask("ada", then=lambda: desk.tasks["cem"].cancel())
+    elif how == 3:
+        # In the turn of the loop in which ada's handler ends, behind it, cem's deadline is over.
+        desk.seconds = 0.9995
+        desk.ask("ada")
+        asyncio.get_running_loop().call_later(0.9995, compute_for_a_millisecond, world)
     else:
         desk.ask("ada")
     desk.ask("bob")
@@ -341,3 +303,55 @@ async def test_gone_in_the_moment_of_its_turn(world, submission):
     if how < 2:
         assert desk.answered("bob"), f"cem went in the moment of its turn, bob: {desk.outcome}"
     assert desk.peak == 1, f"{desk.peak} requests were handled at once; there is one worker"
+
+
+def compute_for_a_millisecond(world):
+    """A callback that takes its time: the clock has moved when it returns."""
+    world.loop.now += 0.001
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Who makes a worker free, and who hands one on? Count for each way out.")
+@simulate(seeds=2)
+async def test_no_worker_is_gained(world, submission):
+    """Whatever happens in the moment of a refusal or of a turn, no worker is gained."""
+    await assert_that_it_answers(submission, world)
+    desk = Desk(submission, world, capacity=5 if world.seed else 1)
+    desk.ask("ada")
+    desk.ask("bob")
+    if world.seed:
+        story = "ada was done, bob's turn came, and cem asked in the same moment"
+        desk.last_act["ada"] = lambda: desk.ask("cem")
+    else:
+        story = "bob was refused, and cancelled in the same moment"
+        await asyncio.sleep(0.1)
+        desk.ask("cem")
+        asyncio.get_running_loop().call_soon(desk.tasks["bob"].cancel)
+    await asyncio.sleep(1.5)
+    for request in ("dia", "eva", "fay"):
+        desk.ask(request)
+    await desk.settle()
+    assert desk.peak == 1, (
+        f"{story}; then {desk.peak} requests were handled at once, and there is one worker"
+    )
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("A timer that is needed no more can be cancelled.")
+@simulate(seeds=1)
+async def test_nothing_is_left_running(world, submission):
+    """When all requests have ended, no task and no timer of the Shedder is left."""
+    await assert_that_it_answers(submission, world)
+    usual = await callbacks_of_a_sleep(world, 200)
+    desk = Desk(submission, world)
+    for request in ("ada", "bob", "cem"):
+        desk.ask(request)
+    await asyncio.sleep(0.1)
+    desk.tasks["bob"].cancel()
+    stuck = await desk.settle()
+    assert not stuck, f"{', '.join(stuck)} never ended"
+    more = await callbacks_of_a_sleep(world, 200) - usual
+    assert not more, (
+        "bob was cancelled and cem answered, nobody waits any more, and the Shedder had the event "
+        f"loop woken later, to run {more} callback(s)"
+    )

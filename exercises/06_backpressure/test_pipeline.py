@@ -15,6 +15,19 @@ class DiskFull(Exception):
     """What a step of these tests raises."""
 
 
+class OnlyAnIterator:
+    """An async iterator that is no generator, and has no aclose()."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        return await anext(self.items)
+
+
 class Plant:
     """The source, the stages and the sink of a test, and a count of everything."""
 
@@ -146,7 +159,8 @@ async def test_any_value_is_an_item(world, submission):
     for items in ([None, 0, "", False, None, ()], []):
         for stages in ([], [submission.Stage(Plant(world).step("as it is"), 2)]):
             plant = Plant(world)
-            task = start(submission, plant.source(items), stages, plant.sink(), capacity=1)
+            source = OnlyAnIterator(plant.source(items))
+            task = start(submission, source, stages, plant.sink(), capacity=1)
             assert await ends(task), f"with the items {items} it is not over after {LONG:.0f} s"
             if not task.cancelled():
                 task.result()

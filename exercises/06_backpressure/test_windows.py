@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import weakref
 
 import pytest
@@ -140,14 +141,15 @@ async def test_events_out_of_order_are_in_time_within_the_lateness(world, submis
 @simulate(seeds=1)
 async def test_a_window_is_given_as_soon_as_it_is_complete(world, submission):
     """A window is given once it is complete, and before the next event is asked for."""
-    times = [10, 62, 64, 65, 70, 250, 251, 252]
+    times = [10, 62, 64, 65, 70, 250, 251, 252, 304, 400, 401]
     tills = Tills(submission, world, times)
     windows = submission.tumbling(tills.stream, 60, lateness=5, **tills.options)
     after = []
     async for window in windows:
         after.append((window.start, tills.given))
-    assert [start for start, _ in after] == [0, 60, 240], f"windows began at {after}"
-    first, second = after[0][1], after[1][1]
+    begun = [start for start, _ in after]
+    assert begun == [0, 60, 240, 300, 360], f"windows began at {begun}"
+    first, second, third, fourth, _ = [given for _, given in after]
     assert first == 4, (
         f"events at {times}, lateness 5: window 0-60 is complete with the 4th, and was given after "
         f"{first} events"
@@ -155,6 +157,10 @@ async def test_a_window_is_given_as_soon_as_it_is_complete(world, submission):
     assert second == 6, (
         f"events at {times}, lateness 5: window 60-120 is complete with the 6th, and was given "
         f"after {second} events"
+    )
+    assert (third, fourth) == (10, 10), (
+        f"events at {times}, lateness 5: windows 240-300 and 300-360 are complete with the 10th, "
+        f"and were given after {third} and {fourth} events"
     )
 
 
@@ -321,16 +327,46 @@ async def test_what_was_given_is_forgotten(world, submission):
 
     async def stream():
         for time in range(0, 6000, 10):
-            sale = Sale()
-            seen.append(weakref.ref(sale))
-            yield submission.Event(time, sale)
-            del sale
+            # Every tenth is late, and is told; it has to be forgotten as well.
+            for when in (time, time - 90) if time % 100 == 90 else (time,):
+                sale = Sale()
+                seen.append(weakref.ref(sale))
+                yield submission.Event(when, sale)
+                del sale
 
     windows = submission.sliding(stream(), 60, 20, lateness=10, on_late=lambda event: None)
-    most = 0
+    most = given = 0
     async for window in windows:
         del window
-        if len(seen) % 100 == 0:
+        given += 1
+        if given % 50 == 0:
             gc.collect()
             most = max(most, sum(ref() is not None for ref in seen))
     assert most < 30, f"of {len(seen)} events, {most} were still in memory; windows hold 6"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("What do you still know of a window that has been given? The watermark knows it.")
+@simulate(seeds=1)
+async def test_nothing_grows_with_the_stream(world, submission):
+    """After 3,000 windows no more memory is in use than after 1,000."""
+
+    async def stream():
+        for time in range(0, 30_030, 10):
+            yield submission.Event(time)
+
+    windows = submission.tumbling(stream(), 10, lateness=10, on_late=lambda event: None)
+    blocks = []
+    given = 0
+    async for window in windows:
+        del window
+        given += 1
+        if given in (1000, 3000):
+            gc.collect()
+            blocks.append(sys.getallocatedblocks())
+    assert given == 3003, f"3,003 events, one in each window of 10 s, gave {given} windows"
+    more = blocks[1] - blocks[0]
+    assert more < 500, (
+        f"each window was given and forgotten, and after 2,000 more of them {more:,} more pieces "
+        "of memory were in use"
+    )

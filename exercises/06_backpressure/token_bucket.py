@@ -15,7 +15,7 @@ Rules
   3. Callers are served in the order in which they called. One who wants little does not overtake
      one who wants much.
   4. Who waits sleeps until the tokens are there, and does not wake up every so often to look. When
-     nobody waits, nothing of the bucket is running.
+     nobody waits, nothing of the bucket is running: no task, and no timer.
   5. If `acquire` is cancelled, at whatever moment, it takes no tokens, the cancellation goes on to
      the caller, and those behind move up as if it had never been in the queue.
   6. A cost of more than `burst` can never be met: ValueError, at once.

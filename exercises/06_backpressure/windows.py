@@ -23,8 +23,8 @@ Rules
      somebody who does not want any more: `events` is closed (`aclose()`), and its clean-up is over.
   6. What has been given is forgotten: memory is needed for windows that are not complete only.
 
-Out of scope: `size` that is no multiple of `step`, an `on_late` that raises, a second cancellation
-during the clean-up, and generators that were never asked for anything.
+Out of scope: times before 0, `size` that is no multiple of `step`, an `on_late` that raises, a
+second cancellation during the clean-up, and generators that were never asked for anything.
 """
 
 from __future__ import annotations

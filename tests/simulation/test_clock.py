@@ -220,3 +220,15 @@ def test_a_dataclass_with_a_datetime_can_be_made_inside() -> None:
                 return None
 
     assert run(program) == 2026
+
+
+def test_no_wait_is_too_short_to_move_the_clock() -> None:
+    """Who sleeps for what rounding has left over, and looks again, finds that time has passed."""
+
+    async def program(world: World) -> float:
+        began = time.monotonic()
+        for _ in range(10):
+            await asyncio.sleep(1e-14)
+        return time.monotonic() - began
+
+    assert 0 < run(program) < 1e-7

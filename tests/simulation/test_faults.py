@@ -80,6 +80,24 @@ def test_every_await_is_interrupted_in_turn() -> None:
     assert seen == one_seed * 2
 
 
+def test_of_many_awaits_not_every_one_is_interrupted() -> None:
+    """A loop of a thousand awaits is not run a thousand times: the later ones with gaps."""
+    seen = []
+
+    async def program(world: World) -> None:
+        async def polls() -> None:
+            for _ in range(1000):
+                await asyncio.sleep(0.001)
+
+        await world.interrupted(polls())
+        seen.append(world.interruption)
+
+    assert explore(program, at_every_await=True, seeds=1) is None
+    assert seen[:200] == list(range(1, 201))
+    assert len(seen) < 220
+    assert seen[-2] <= 1000 < seen[-1]
+
+
 def test_the_outcome_of_an_interruption_tells_how_it_ended() -> None:
     """The error that came out, or the result of a coroutine that coped with it."""
 

@@ -4,7 +4,8 @@ An emit inside the emit finds the list still full.
 
 mistake: fires-twice
 fails: test_once_is_called_once_even_if_it_emits, test_once_is_called_once,
-    test_a_handler_takes_itself_away, test_a_handler_added_meanwhile_waits
+    test_a_handler_takes_itself_away, test_a_handler_added_meanwhile_waits,
+    test_a_handler_taken_away_before_its_turn_is_not_called
 """
 
 from collections import defaultdict

@@ -13,10 +13,10 @@ class Emitter:
         self.table = {}
 
     def on(self, event, handler):
-        self.table.setdefault(event, []).append([handler, False])
+        self.table[event] = [*self.table.get(event, []), [handler, False]]
 
     def once(self, event, handler):
-        self.table.setdefault(event, []).append([handler, True])
+        self.table[event] = [*self.table.get(event, []), [handler, True]]
 
     def off(self, event, handler):
         for entry in self.table.get(event, []):

@@ -4,7 +4,8 @@ A handler that raises has none, and neither has one that is cancelled. Both keep
 
 mistake: leaked-permit
 fails: test_cancelled_anywhere_it_loses_no_worker, test_what_the_handler_raises_is_raised,
-    test_a_handler_whose_client_has_gone_is_cancelled
+    test_a_handler_whose_client_has_gone_is_cancelled,
+    test_no_worker_is_gained
 """
 
 import asyncio

@@ -5,7 +5,8 @@ whole length, which is longer than anybody's patience: the service is busy, and 
 
 mistake: collapse-under-overload
 fails: test_ten_times_too_much_does_not_bring_it_down, test_the_newest_is_served_first,
-    test_the_oldest_makes_room, test_nobody_is_served_after_the_deadline
+    test_the_oldest_makes_room, test_nobody_is_served_after_the_deadline,
+    test_two_too_many_in_one_moment
 """
 
 import asyncio
