@@ -28,8 +28,9 @@ START = 1000.0
 """What the monotonic clock shows when a world begins, in seconds. Not 0: on a real machine
 ``last_failure = 0.0`` means long ago, and so it must here."""
 
-_TICK = 1e-9
-"""Seconds: a real clock never moves by less, so neither does a wait, however short it was to be."""
+_TICK = 1e-10
+"""Seconds: no wait is shorter, as time passes on a real clock however short a wait was to be. Less
+than what `World.time` tells apart."""
 _SPIN_LIMIT = 1000
 _SPIN_COST = 50e-6
 _CANCELLED_TIMERS = 100
