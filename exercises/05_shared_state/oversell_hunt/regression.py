@@ -7,13 +7,14 @@ one of that night, or another one that looks the same from outside. `shop` is a 
 
 Rules
   1. With a shop that oversells, it raises AssertionError in at least one of the twenty worlds:
-     whatever the gap is, and wherever in the shop it is.
+     whatever the gap is, and wherever in the shop it is. What counts is what has been shipped.
   2. So it does with a shop that does not sell what it has, although there are customers for it. Not
      selling is no cure.
   3. So it does with a shop that keeps the money of somebody who gets nothing.
   4. With a correct shop it raises nothing, in any world, however the shop does it: customers may
      have to wait in line, or be told at once; they may be refused before they pay, or pay and be
-     refunded. Who is lucky is nobody's business, nor is how long it takes.
+     refunded. Who is lucky is nobody's business, nor is how long it takes, nor what the shop keeps
+     inside.
 
 In a world, time is virtual: waiting costs nothing. `world.service(function)` makes an async
 function of a plain one: the request travels, the function runs, the answer travels back, and each

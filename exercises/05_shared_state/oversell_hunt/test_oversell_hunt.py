@@ -12,7 +12,7 @@ from autograder.simulation import Settings, WorldFailed, current_settings, explo
 
 LONG = 300.0
 """Virtual seconds after which what has not ended will not end."""
-PRICES = {"lamp": 8900, "kettle": 4900, "radio": 12900}
+PRICES = {"lamp": 8900, "kettle": 4900, "radio": 12900, "mug": 900}
 WORLDS = 20
 THAT_NIGHT = variants.module_of(friday.Shop)
 
@@ -24,6 +24,7 @@ class Outside:
         self.world = world
         self.paid = {}
         self.shipped = []
+        self.numbers = []
         self.refuse = set()
         self.slow = {}
         self.charge = world.service(self._charge, name="charge", latency=bank)
@@ -42,6 +43,7 @@ class Outside:
 
     def _ship(self, number, customer, items):
         self.shipped.append((customer, dict(items)))
+        self.numbers.append(number)
 
     def open(self, module, **stock):
         """A shop of this module with this stock."""
@@ -112,6 +114,9 @@ async def test_a_customer_gets_what_is_there(world, submission):
         assert await outside.customer(shop, "cem", lamp=1), (
             "a lamp was left, and cem did not get it"
         )
+        shop = outside.open(submission.shop, mug=3)
+        assert await outside.customer(shop, "dia", mug=2), "dia did not get 2 of 3 mugs"
+        assert not await outside.customer(shop, "eve", mug=2), "eve got 2 of the one mug left"
 
 
 @pytest.mark.points(3)
@@ -139,6 +144,34 @@ async def test_no_more_are_shipped_than_there_are(world, submission):
         assert paying == lucky, f"lamps were shipped to {lucky}; {paying} have paid for one"
         said = sorted(task.get_name() for task in tasks if task.result())
         assert said == lucky, f"lamps were shipped to {lucky}; {said} were told so"
+        assert len(set(outside.numbers)) == 3, (
+            f"INC-371 is back: three parcels have the numbers {outside.numbers}"
+        )
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Two orders can have their second item in common, and nothing else.")
+@simulate(seeds=6)
+async def test_what_two_orders_share_is_sold_once(world, submission):
+    """Two orders that have only one item in common: the last of it is shipped once."""
+    async with visited(world, submission) as outside:
+        shop = outside.open(submission.shop, radio=1, lamp=4, kettle=4)
+        early = outside.customer(shop, "early bird", lamp=3, kettle=3)
+        assert await ended(early), "an order for lamps and kettles never ends"
+        pairs = [("kettle", "radio"), ("lamp", "radio")]
+        if world.seed % 2:
+            pairs = [("radio", "lamp"), ("kettle", "radio")]
+        tasks = []
+        for name, pair in zip(("ada", "bob"), pairs, strict=True):
+            tasks.append(outside.customer(shop, name, **dict.fromkeys(pair, 1)))
+            await world.pause("next customer", 0.0, 0.02)
+        assert await ended(*tasks), "two orders for the same radio, and one never ends"
+        shipped = outside.parcels_with("radio")
+        assert shipped <= 1, mistake(
+            "check-then-act",
+            f"{shipped} radios were shipped, and there was 1: one with a kettle, one with a lamp.",
+        )
+        assert shipped == 1, "two customers wanted the radio, and nobody got it"
 
 
 @pytest.mark.points(1)
@@ -155,6 +188,9 @@ async def test_a_refused_payment_holds_nothing(world, submission):
         assert await ended(task), "a payment was refused, and the next order never ends"
         assert task.result(), mistake(
             "half-reserved", "ada's payment was refused, and now bob is told that it is sold out."
+        )
+        assert not await outside.customer(shop, "cem", lamp=1), (
+            "ada's payment was refused, bob bought the only lamp, and cem bought it once more"
         )
 
 
@@ -229,11 +265,34 @@ def what_it_says(submission, kind):
     finding = explore(program, seeds=WORLDS, settings=settings)
     if finding is None:
         return None
-    if finding.error is not None and not isinstance(finding.error, AssertionError):
+    said_no = isinstance(finding.error, AssertionError) or looks_inside(finding.error, shop)
+    if finding.problems or (finding.error is not None and not said_no):
         raise WorldFailed(finding)  # it fails for a reason of its own
-    if finding.problems:
-        raise WorldFailed(finding)
     return finding
+
+
+def looks_inside(error, shop):
+    """True if the test asks a shop for something that only its own has."""
+    return isinstance(error, AttributeError) and isinstance(error.obj, shop.Shop)
+
+
+def has_a_careless_bank(submission, kind):
+    """True if the learner's bank gives two payments the same id: whose is refunded then?"""
+    given = []
+
+    class Careful(kind):
+        def __init__(self, **options):
+            super().__init__(**options | {"charge": self.remembering(options["charge"])})
+
+        def remembering(self, charge):
+            async def remembered(customer, cents):
+                given.append((id(self), await charge(customer, cents)))
+                return given[-1][1]
+
+            return remembered
+
+    what_it_says(submission, Careful)
+    return len(set(given)) < len(given)
 
 
 def story(kind):
@@ -272,6 +331,10 @@ def test_regression_passes_with_a_correct_shop(submission, kind):
     finding = what_it_says(submission, kind)
     if finding is not None:
         said = str(finding.error).splitlines() or ["(an assertion without a message)"]
+        assert not has_a_careless_bank(submission, kind), (
+            f"regression.py fails with a correct shop:\n{story(kind)}\nIt says: {said[0]}\n"
+            "But your bank gives two payments the same id. Which of them is refunded?"
+        )
         finding.error = AssertionError(
             mistake(
                 "overfitted-test",

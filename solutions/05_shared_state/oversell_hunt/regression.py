@@ -11,6 +11,8 @@ from autograder.simulation import World
 
 LAMPS = 2
 CUSTOMERS = ("ada", "bob", "cem", "dia", "eve")
+SLOW = (0.1, 3.0)
+"""Seconds that everything takes which a shop awaits: nobody knows at which of them the gap is."""
 
 
 async def it_never_oversells(world: World, shop: ModuleType) -> None:
@@ -29,13 +31,14 @@ async def it_never_oversells(world: World, shop: ModuleType) -> None:
     def ship(number: int, customer: str, items: Mapping[str, int]) -> None:
         shipped.extend([customer] * items["lamp"])
 
-    # The gap is as long as the bank takes: slow payments, and customers close behind each other.
+    # A gap is as long as what is awaited in it: all of it is slow, and customers come close behind
+    # each other.
     lamps = shop.Shop(
         stock={"lamp": LAMPS},
         prices={"lamp": 8900},
-        charge=world.service(charge, latency=(0.1, 3.0)),
-        refund=world.service(refund, latency=(0.1, 3.0)),
-        ship=world.service(ship),
+        charge=world.service(charge, latency=SLOW),
+        refund=world.service(refund, latency=SLOW),
+        ship=world.service(ship, latency=SLOW),
     )
 
     async def customer(name: str) -> None:

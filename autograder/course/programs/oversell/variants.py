@@ -6,7 +6,8 @@ A regression test is tried on all of them. Each is a namespace with what a modul
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
+import itertools
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
@@ -16,6 +17,8 @@ from . import friday
 from .friday import Order, PaymentRefused, SoldOut
 
 Items = Mapping[str, int]
+Kind = type[Any]
+"""A class that is made and called as `friday.Shop` is."""
 
 
 class _Shop(friday.Shop):
@@ -140,6 +143,58 @@ class HasAQueue(_Shop):
                 answer.set_exception(error)
 
 
+class WaitsForOthers:
+    """Whoever could have what others are just paying for waits until they have paid, or not.
+
+    It shares nothing with the shop of that night but what is called from outside.
+    """
+
+    def __init__(
+        self,
+        *,
+        stock: Items,
+        prices: Items,
+        charge: friday.Charge,
+        refund: friday.Refund,
+        ship: friday.Ship,
+        log: friday.Log = friday.no_log,
+    ) -> None:
+        self._shelf = Counter(stock)
+        self._held: Counter[str] = Counter()
+        self._changed = asyncio.Condition()
+        self._numbers = itertools.count(1)
+        self._prices, self._charge, self._ship = prices, charge, ship
+
+    async def buy(self, customer: str, items: Items) -> Order:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._is_certain(items))
+            if not self._are_there(items):
+                raise SoldOut(dict(items))
+            self._shelf -= Counter(items)
+            self._held += Counter(items)
+        total = sum(self._prices[sku] * quantity for sku, quantity in items.items())
+        try:
+            await self._charge(customer, total)
+        except BaseException:
+            self._shelf += Counter(items)
+            raise
+        finally:
+            self._held -= Counter(items)
+            async with self._changed:
+                self._changed.notify_all()
+        order = Order(next(self._numbers), customer, dict(items), total)
+        await self._ship(order.number, customer, items)
+        return order
+
+    def _are_there(self, items: Items) -> bool:
+        return all(self._shelf[sku] >= quantity for sku, quantity in items.items())
+
+    def _is_certain(self, items: Items) -> bool:
+        """Whether nobody who is paying now can still change what we have to say."""
+        at_best = self._shelf + self._held
+        return self._are_there(items) or any(at_best[sku] < n for sku, n in items.items())
+
+
 class LooksTwice(_Shop):
     """Looks once more after the payment. It takes the item when the parcel is on its way."""
 
@@ -169,6 +224,21 @@ class LocksCustomers(_Shop):
             return await self.send(customer, items, total)
 
 
+class ShipsThenCounts(_Shop):
+    """Sends the parcel, then counts: who comes too late is refunded, and has a parcel as well."""
+
+    async def buy(self, customer: str, items: Items) -> Order:
+        self.check_stock(customer, items)
+        payment, total = await self.pay(customer, items)
+        order = await self.send(customer, items, total)
+        try:
+            self.take(items)
+        except SoldOut:
+            await self.refund(payment)
+            raise
+        return order
+
+
 class KeepsOneBack(ReservesFirst):
     """Never sells the last one, to be on the safe side."""
 
@@ -188,13 +258,34 @@ class KeepsTheMoney(_Shop):
         return await self.send(customer, items, total)
 
 
-def module_of(kind: type[friday.Shop]) -> SimpleNamespace:
+class RefundsTheWrongOne(_Shop):
+    """Refunds who has paid first, who got the item, in place of who came too late."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.payments: deque[str] = deque()
+
+    async def buy(self, customer: str, items: Items) -> Order:
+        payment, total = await self.pay(customer, items)
+        self.payments.append(payment)
+        try:
+            self.take(items)
+        except SoldOut:
+            await self.refund(self.payments.popleft())
+            raise
+        return await self.send(customer, items, total)
+
+
+def module_of(kind: Kind) -> SimpleNamespace:
     """What a test is handed as `shop`."""
     return SimpleNamespace(
         Shop=kind, SoldOut=SoldOut, PaymentRefused=PaymentRefused, Order=Order, Stock=friday.Stock
     )
 
 
-CORRECT = (ReservesFirst, HoldsItems, LocksItems, OneAtATime, PaysThenLooks, HasAQueue)
-OVERSELLING = (friday.Shop, LooksTwice, LocksCustomers)
-OTHERWISE_BROKEN = (KeepsOneBack, KeepsTheMoney)
+CORRECT: tuple[Kind, ...] = (
+    *(ReservesFirst, HoldsItems, LocksItems, OneAtATime, PaysThenLooks, HasAQueue),
+    WaitsForOthers,
+)
+OVERSELLING: tuple[Kind, ...] = (*(friday.Shop, LooksTwice, LocksCustomers, ShipsThenCounts),)
+OTHERWISE_BROKEN: tuple[Kind, ...] = (KeepsOneBack, KeepsTheMoney, RefundsTheWrongOne)

@@ -1,8 +1,9 @@
 """Asks the shop whether its own count is still right. The shop says 0, and is proud of it.
 
 mistake: toothless-test
+also: overfitted-test
 fails: test_regression_fails_with_a_shop_that_oversells,
-    test_regression_fails_with_a_shop_that_is_no_better
+    test_regression_fails_with_a_shop_that_is_no_better, test_regression_passes_with_a_correct_shop
 """
 
 import asyncio
