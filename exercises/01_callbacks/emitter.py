@@ -17,7 +17,8 @@ Rules
      they are equal: each time you write `self.show` you get a new object, equal to the others.
   3. `once(event, handler)` adds a handler that is called one time only. Not a second time when it
      raises, and not when the event is emitted again, by itself or by another handler, before the
-     first emit is over. `off` takes it away as it does any other.
+     first emit is over. `off` takes it away as it does any other; once it has been called, it is
+     gone, and `off` does not find it any more.
   4. Handlers may call `on`, `once`, `off` and `emit` while an emit is under way. It calls the
      handlers that were there when it began. One that is added meanwhile waits for an emit that
      begins later. One that is taken away before its turn is not called.
