@@ -98,12 +98,16 @@ class Page:
         if roots and roots[0].complaint and not result.passed:
             yield from self.complaint(self.heading(result), roots[0])
             return
+        reasons = dict.fromkeys(t.message for t in result.tests if t.status == "skipped")
+        if result.status == "skipped":
+            yield self.sides([(self.heading(result), "bold")], "skipped", "dim")
+            yield from self._skipped(reasons)
+            return
         counted = [test for test in result.tests if test.status != "skipped"]
         holds = f"{result.passed} of {len(counted)} hold"
         if not bad:
             holds = f"all {len(counted)} hold" if len(counted) > 1 else "holds"
         yield self.sides([(self.heading(result), "bold")], holds, "bad" if bad else "good")
-        reasons = dict.fromkeys(t.message for t in result.tests if t.status == "skipped")
         if short and not bad:
             yield from self._skipped(reasons)
             return

@@ -118,11 +118,11 @@ class ExerciseReporter(TerminalReporter):  # type: ignore[misc]  # final, but ma
     def summary_failures(self) -> None:
         """Every exercise, those not begun last."""
         exercises = by_exercise(self.tests.values())
-        begun = [e for e in exercises if e.status not in ("not-begun", "skipped")]
+        begun = [e for e in exercises if e.status != "not-begun"]
         short = self.verbosity < 0 or (len(begun) > 1 and self.verbosity == 0)
         previous_bad = True
         for number, exercise in enumerate(begun):
-            bad = exercise.status != "passed"
+            bad = exercise.status not in ("passed", "skipped")
             if number and (bad or previous_bad or not short):
                 self._tw.line()
             self.show(

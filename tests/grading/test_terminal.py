@@ -266,6 +266,10 @@ def test_why_tests_were_skipped_is_said_once(course: Course) -> None:
     status, said = course.pytest("exercises/03", "--live")
     assert status == 0
     assert said.count("skipped: There is no server here: start one.") == 1
+    status, said = course.pytest("exercises/03", "--live", "-k", "really")
+    assert status == 0
+    assert said.count("skipped: There is no server here: start one.") == 1, "although all were"
+    assert "2 skipped in" in said
 
 
 def test_a_plain_test_has_a_time_limit_and_ends_nothing(course: Course) -> None:
