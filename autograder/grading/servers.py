@@ -28,6 +28,7 @@ class Servers:
     def __init__(self, shared: Path | None) -> None:
         self._shared = shared
         self._here: dict[str, services.Service] = {}
+        self._problems: dict[str, services.ServiceError] = {}
 
     def get(self, name: str) -> services.Service:
         """A server of this kind that answers; the test is skipped if there can be none."""
@@ -38,15 +39,19 @@ class Servers:
                 return service
             except NoAnswer:  # a test has killed it
                 self._here.pop(name).release()
-        shared = None if name in _OWN else self._shared
-        try:
-            service = services.require(name, shared=shared, namespaces=True)
-        except services.NotHere as missing:
-            pytest.skip(str(missing))
-        except services.Unusable as problem:
-            pytest.fail(str(problem), pytrace=False)
-        self._here[name] = service
-        return service
+        if name not in self._problems:
+            shared = None if name in _OWN else self._shared
+            try:
+                service = services.require(name, shared=shared, namespaces=True)
+            except services.ServiceError as error:
+                self._problems[name] = error  # the next test need not wait for it again
+            else:
+                self._here[name] = service
+                return service
+        problem = self._problems[name]
+        if isinstance(problem, services.NotHere):
+            pytest.skip(str(problem))
+        pytest.fail(str(problem), pytrace=False)
 
     @contextmanager
     def namespace(self, name: str) -> Iterator[Namespace]:

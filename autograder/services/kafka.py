@@ -155,7 +155,7 @@ def plan(java: str, maven: str | None, port: int, folder: Path) -> Plan:
     """Fetch the jar files if need be, format the log directory, run the node."""
     jars = jar_folder()
     fetched = jars.with_name(f"{jars.name}.{folder.name}")
-    steps = []
+    steps, afterwards = [], []
     if maven and not jars.is_dir():
         goal = "dependency:copy-dependencies"
         where = [f"-DoutputDirectory={fetched}", "-DincludeScope=runtime"]
@@ -164,6 +164,8 @@ def plan(java: str, maven: str | None, port: int, folder: Path) -> Plan:
             Step([maven, "-B", "-ntp", "-f", str(folder / "pom.xml"), goal, *where], stays=False),
             Step([sys.executable, "-c", take, str(fetched), str(jars)], stays=False),
         ]
+        remove = "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)"
+        afterwards = [[sys.executable, "-c", remove, str(fetched)]]  # if it was interrupted
     settings = str(folder / "server.properties")
     log = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
     run = [java, *_JVM, log, "-cp", str(jars / "*")]
@@ -179,7 +181,7 @@ def plan(java: str, maven: str | None, port: int, folder: Path) -> Plan:
         "log4j2.properties": _LOG,
         "pom.xml": _POM,
     }
-    return Plan(steps, str(folder), files)
+    return Plan(steps, str(folder), files, afterwards=afterwards)
 
 
 def jar_folder() -> Path:

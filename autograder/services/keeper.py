@@ -58,6 +58,7 @@ class Keeper:
         self.clients: list[Client] = []
         self.waiting_for_the_end: list[Client] = []
         self.wanted = False  # nothing is started before somebody is there to hear what came of it
+        self.prepared = False
         self.stays = False
         self.stopping = False
         self.ended = ""
@@ -73,12 +74,13 @@ class Keeper:
         print(json.dumps({"port": self.listener.getsockname()[1]}), flush=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever reads it must not wait for more
         try:
-            self.prepare()
             while not self.stopping:
                 self.look_after_programs()
                 self.leave_if_forgotten()
                 if not self.stopping:
                     self.wait()
+        except Exception as error:  # such as a disk that is full: tell it, nobody sees our stderr
+            self.ended = f"its keeper failed: {error}"
         finally:
             self.stop()
 
@@ -112,6 +114,7 @@ class Keeper:
     # -- the programs ---------------------------------------------------------------------------
 
     def prepare(self) -> None:
+        self.prepared = True
         self.folder.mkdir(mode=0o700)
         for name, text in self.plan["files"].items():
             path = self.folder / name
@@ -136,7 +139,11 @@ class Keeper:
                 self.ended = f"{Path(step['argv'][0]).name} ended with {in_words(status)}"
                 self.stopping = True
                 return
-        if self.wanted and self.to_start and self.may_start_next():
+        if not self.wanted:
+            return
+        if not self.prepared:
+            self.prepare()
+        if self.to_start and self.may_start_next():
             self.start(self.to_start.pop(0))
 
     def may_start_next(self) -> bool:

@@ -66,12 +66,20 @@ def up(server: Server, state: Path) -> tuple[Service, bool]:
 
     Raises:
         NotHere: this machine has nothing to start it with.
-        Unusable: the address in the environment is wrong, or no start succeeded.
+        Unusable: the address in the environment is wrong, no start succeeded, or it cannot be
+            noted where it runs.
     """
     check_clients(server)
     found = from_environment(server)
     if found is not None:
         return found, False
+    try:
+        return _up(server, state)
+    except OSError as error:
+        raise Unusable(f"Where {server.title} runs cannot be noted: {error}.") from None
+
+
+def _up(server: Server, state: Path) -> tuple[Service, bool]:
     with records.one_at_a_time(state, server.name):
         for candidate in running(server, state):
             if isinstance(candidate, Service):

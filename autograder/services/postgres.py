@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -80,14 +80,17 @@ def _tell(where: str, sql: str) -> None:
     looking.apart(conversation)
 
 
-def plan(programs: Path, port: int, folder: Path) -> Plan:
-    """Make a cluster in the scratch folder and run it; as somebody else if we are root."""
+def plan(programs: Path, port: int, folder: Path, parts: Sequence[Path] = ()) -> Plan:
+    """Make a cluster in the scratch folder and run it; as somebody else if we are root.
+
+    parts: the folders beside each other that belong to the programs, which are copied if that
+        somebody may not read them.
+    """
     user = somebody() if _is_root() else None
     steps = []
-    if user and not looking.is_public(programs):  # such as a virtual environment below /root
-        copy = str(folder / "postgresql")
-        steps.append(Step(["cp", "-R", str(programs.parent), copy], stays=False))
-        programs = folder / "postgresql" / programs.name
+    if user and parts and not looking.is_public(programs):  # such as an environment below /root
+        steps.append(Step(["cp", "-R", *map(str, parts), str(folder)], stays=False))
+        programs = folder / programs.relative_to(parts[0].parent)
     data = str(folder / "data")
     login = ["--username=postgres", "--pwfile", str(folder / "password")]
     make = [str(programs / "initdb"), "--pgdata", data, *login, "--auth=scram-sha-256"]
@@ -117,13 +120,20 @@ def somebody() -> str | None:
     return None
 
 
-def _wheel() -> Path | None:
-    for package in _WHEELS:
-        for folder in looking.package_folders(package):
-            programs = folder / "pginstall" / "bin"
+def _wheel() -> tuple[Path, list[Path]] | None:
+    """The wheel's programs, and its folders: the package, and the libraries beside it."""
+    for name in _WHEELS:
+        for package in looking.package_folders(name):
+            programs = package / "pginstall" / "bin"
             if list(programs.glob("postgres*")):
-                return programs
+                libraries = package.with_name(f"{name}.libs")
+                return programs, [part for part in (package, libraries) if part.is_dir()]
     return None
+
+
+def _from_wheel(port: int, folder: Path) -> Plan:
+    programs, parts = _wheel() or (Path(), [])
+    return plan(programs, port, folder, parts)
 
 
 def _package() -> Path | None:
@@ -146,7 +156,7 @@ SERVER = Server(
         Way(
             "the wheel pgserver",
             lambda: _wheel() is not None,
-            lambda port, folder: plan(_wheel() or Path(), port, folder),
+            _from_wheel,
             looking.pip('-e ".[postgres]"'),
         ),
         container("postgres"),

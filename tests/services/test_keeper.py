@@ -127,6 +127,14 @@ def test_a_program_that_is_not_there_is_told(fake: Fake) -> None:
     assert "/no/such/program could not be started: " in why
 
 
+def test_a_keeper_that_fails_says_so(fake: Fake) -> None:
+    """As when the scratch folder cannot be made."""
+    fake.plan = replace(fake.plan, folder=str(fake.folder / "below" / "nothing"))
+    why = fake.start().ended(patience=60)
+    assert why is not None
+    assert why.startswith("its keeper failed: ")
+
+
 def test_programs_run_in_order(fake: Fake) -> None:
     """One that prepares is waited for; one that fails ends it all."""
     prepare = Step([sys.executable, "-c", "open('prepared', 'w')"], stays=False)
@@ -184,6 +192,27 @@ def test_it_ends_when_its_holder_is_killed(tmp_path: Path, name: str) -> None:
         holder.wait()
     eventually(fake.is_gone)
     eventually(lambda: not is_alive(int(note.read_text())))
+
+
+STARTER = """
+import sys, tempfile
+from tests.services.fakes import fake, way
+from autograder.services import requiring
+tempfile.tempdir = sys.argv[1]
+requiring.start(fake(way("the wheel", "deaf")))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    """What has not answered yet is stopped too."""
+    argv = [sys.executable, "-c", STARTER, str(tmp_path)]
+    with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE) as starter:
+        eventually(lambda: any(tmp_path.glob("course-fake-*/log")))
+        starter.send_signal(signal.SIGINT)
+        _, said = starter.communicate()
+    assert b"KeyboardInterrupt" in said
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills children with their parent")

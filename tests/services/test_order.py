@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,10 +17,10 @@ from autograder import services
 from autograder.services import catalogue, leases, looking, records, requiring
 from autograder.services.keeping import down, standing, up
 from autograder.services.leases import Control
-from autograder.services.model import Server, Service
+from autograder.services.model import NoAnswer, Server, Service
 from autograder.services.records import Record
 
-from .fakes import answers, eventually, fake, way
+from .fakes import answers, eventually, fake, ping, way
 
 Known = Callable[[Server], Server]
 
@@ -74,13 +75,14 @@ def test_a_wrong_address_in_the_environment_is_an_error(
     """No other server is taken silently; the sentence says what to do. No password is shown."""
     known(fake(way()))
     port = looking.free_port()
+    with pytest.raises(NoAnswer) as reason:
+        ping(f":{port}")
     monkeypatch.setenv("FAKE_URL", f"fake://me:secret@127.0.0.1:{port}")
     with pytest.raises(services.Unusable) as refused:
         services.require("fake")
     assert str(refused.value) == (
-        f"FAKE_URL is fake://me:...@127.0.0.1:{port}, and no Fake answers there (Connection "
-        "refused). Start it, correct the address, or unset FAKE_URL: then the course looks for "
-        "one itself."
+        f"FAKE_URL is fake://me:...@127.0.0.1:{port}, and no Fake answers there ({reason.value}). "
+        "Start it, correct the address, or unset FAKE_URL: then the course looks for one itself."
     )
 
 
@@ -208,6 +210,16 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(silent: int) -> None
     assert str(refused.value) == f"Port {silent} is in use: Fake cannot have it."
 
 
+def test_a_server_that_cannot_be_noted_is_not_left_running(known: Known, tmp_path: Path) -> None:
+    """Nobody would find it again."""
+    server = known(fake(way()))
+    state = tmp_path / "state"
+    records.record_file(state, "fake").mkdir(parents=True)
+    with pytest.raises(services.Unusable, match="Where Fake runs cannot be noted: "):
+        up(server, state)
+    assert not answers(server.address(server.port))
+
+
 def test_a_stale_record_is_forgotten(known: Known, state: Path) -> None:
     """What is written about a server that is gone is not believed, and another one is started."""
     server = known(fake(way()))
@@ -231,6 +243,7 @@ def test_a_record_that_cannot_be_read_is_none(state: Path, content: str) -> None
     assert records.read(state, "fake") is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
 def test_only_we_can_read_how_to_stop_it(state: Path) -> None:
     """The record holds the word with which its keeper is asked."""
     service = Service("fake", "Fake", "fake://", "somewhere")
