@@ -278,21 +278,23 @@ def looks_inside(error, shop):
 
 def has_a_careless_bank(submission, kind):
     """True if the learner's bank gives two payments the same id: whose is refunded then?"""
-    given = []
+    doubled = []
 
     class Careful(kind):
         def __init__(self, **options):
-            super().__init__(**options | {"charge": self.remembering(options["charge"])})
+            charge, given = options["charge"], set()
 
-        def remembering(self, charge):
             async def remembered(customer, cents):
-                given.append((id(self), await charge(customer, cents)))
-                return given[-1][1]
+                payment = await charge(customer, cents)
+                if payment in given:
+                    doubled.append(payment)
+                given.add(payment)
+                return payment
 
-            return remembered
+            super().__init__(**options | {"charge": remembered})
 
     what_it_says(submission, Careful)
-    return len(set(given)) < len(given)
+    return bool(doubled)
 
 
 def story(kind):

@@ -4,7 +4,7 @@ Between the telling and the waking somebody else may have come. Whoever gives a 
 wants one again at once is the first to come.
 
 mistake: check-then-act
-fails: test_one_who_comes_back_at_once_makes_no_more
+fails: test_one_who_comes_back_at_once_makes_no_more, test_cancelled_as_it_is_woken
 """
 
 import asyncio
