@@ -13,13 +13,13 @@ import contextvars
 import ctypes
 import threading
 import time
+from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from .clock import real_sleep
+from .clock import real_monotonic, real_sleep
 from .conditions import is_ours, real_threads
 from .current import here
 from .problems import Deadlock, Problem
@@ -44,21 +44,32 @@ class WorldIsOver(BaseException):
 
 
 class _Turn:
-    """Given by one thread and taken by another. (threading's own are made of Conditions.)"""
+    """Given by one thread and taken by another. (threading's own are made of Conditions.)
+
+    No queue either: if a signal comes just before its time is up, `SimpleQueue.get` waits for ever
+    (CPython 3.11: the time that is left becomes negative, which means no limit).
+    """
 
     def __init__(self) -> None:
-        self._given: SimpleQueue[None] = SimpleQueue()
+        self._given: deque[None] = deque()
+        self._more = allocate_lock()
+        self._more.acquire()
 
     def give(self) -> None:
-        self._given.put(None)
+        self._given.append(None)
+        with suppress(RuntimeError):  # nobody has taken the one before
+            self._more.release()
 
     def take(self, timeout: float | None = None) -> bool:
         """Wait for the turn, in real time; False if it did not come."""
-        try:
-            self._given.get(timeout=timeout)
-        except Empty:
-            return False
-        return True
+        until = None if timeout is None else real_monotonic() + timeout
+        while True:
+            with suppress(IndexError):
+                self._given.pop()
+                return True
+            left = -1 if until is None else max(0.0, until - real_monotonic())
+            if not self._more.acquire(timeout=left):
+                return False
 
 
 class Worker:
