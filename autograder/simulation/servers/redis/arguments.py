@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import re
-from decimal import Decimal, localcontext
+from fractions import Fraction
 
 from .replies import RedisError, not_a_float, not_an_integer
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
+_FARTHEST = 4932  # the exponent of a long double
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _FLOAT = re.compile(
     rb"[+-]?(inf(inity)?|([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?)", re.IGNORECASE
@@ -42,32 +43,52 @@ def positive(text: bytes, complaint: str = "ERR value is out of range, must be p
 
 def double(text: bytes, complaint: str = "") -> float:
     """A double, infinities included; raises `RedisError`."""
-    if not _FLOAT.fullmatch(text):
+    value = float(text) if _FLOAT.fullmatch(text) else math.nan
+    endless = math.isinf(value) and b"inf" not in text.lower()
+    too_small = value == 0 and _mantissa(text)
+    if math.isnan(value) or endless or too_small:
         raise RedisError(complaint) if complaint else not_a_float()
-    return float(text)
+    return value
 
 
-def long_double(text: bytes) -> Decimal:
-    """A number that is added to, with more digits than a double has; raises `RedisError`."""
-    if not _FLOAT.fullmatch(text) or b"inf" in text.lower():
-        raise not_a_float()
-    return Decimal(text.decode())
+def _mantissa(text: bytes) -> bool:
+    """True if the number is not zero, however small it is."""
+    return bool(text.lower().partition(b"e")[0].strip(b"+-0."))
 
 
-def add_decimals(one: Decimal, other: Decimal) -> bytes:
+def long_double(text: bytes, complaint: str = "") -> Fraction:
+    """A number with the 64 bits that a long double has; raises `RedisError`."""
+    exponent = text.lower().partition(b"e")[2] or b"0"
+    if not _FLOAT.fullmatch(text) or b"inf" in text.lower() or abs(int(exponent)) > _FARTHEST:
+        raise RedisError(complaint) if complaint else not_a_float()
+    return _rounded(Fraction(text.decode()))
+
+
+def add_long_doubles(one: Fraction, other: Fraction) -> bytes:
     """The sum, printed as INCRBYFLOAT does: at most 17 decimals, no exponent, no zeros behind."""
-    with localcontext() as context:
-        context.prec = 60
-        total = one + other
-        shown = f"{total:.17f}"
-    if "." in shown:
-        shown = shown.rstrip("0").rstrip(".")
-    return b"0" if shown in ("-0", "") else shown.encode()
+    total = round(_rounded(one + other) * 10**17)
+    whole, decimals = divmod(abs(total), 10**17)
+    fraction = f"{decimals:017}".rstrip("0")
+    sign = "-" if total < 0 else ""
+    return f"{sign}{whole}{'.' if fraction else ''}{fraction}".encode()
+
+
+def _rounded(value: Fraction) -> Fraction:
+    """The nearest number with a mantissa of 64 bits."""
+    if not value:
+        return value
+    exponent = abs(value.numerator).bit_length() - value.denominator.bit_length() - 64
+    while True:
+        unit = Fraction(2) ** exponent
+        mantissa = round(value / unit)
+        if abs(mantissa) < 2**64:
+            return mantissa * unit
+        exponent += 1
 
 
 def seconds(text: bytes) -> int | None:
     """The timeout of a blocking command, in milliseconds; None for one that waits for ever."""
-    if not _FLOAT.fullmatch(text) or math.isinf(float(text)):
+    if not _FLOAT.fullmatch(text):
         raise RedisError("ERR timeout is not a float or out of range")
     value = float(text)
     if value < 0:

@@ -121,6 +121,8 @@ def format_double(value: float) -> bytes:
         return b"nan"
     if value == 0:
         return b"-0" if math.copysign(1.0, value) < 0 else b"0"
+    if value.is_integer() and abs(value) < 2**62:
+        return b"%d" % int(value)
     sign = "-" if value < 0 else ""
     mantissa, _, exponent = f"{abs(value)!r}".partition("e")
     whole, _, fraction = mantissa.partition(".")

@@ -214,8 +214,9 @@ class Stream:
 
     def read_by(self, group: Group, entry_id: EntryId) -> None:
         """A group has read on to an entry."""
-        if group.entries_read is not None and not self._has_gaps_from(group.last_id):
-            group.entries_read += 1
+        knows = group.entries_read is not None and group.last_id >= self.first_id
+        if knows and not self._has_gaps_from(group.last_id):
+            group.entries_read += 1  # type: ignore[operator]
         elif self.entries_added:
             group.entries_read = self.count_up_to(entry_id)
         group.last_id = entry_id

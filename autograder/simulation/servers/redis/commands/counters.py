@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from fractions import Fraction
 
-from ..arguments import HIGHEST, LOWEST, add_decimals, double, integer, long_double
-from ..replies import RedisError, Reply, not_a_float
+from ..arguments import HIGHEST, LOWEST, add_long_doubles, integer, long_double
+from ..replies import RedisError, Reply
 from .strings import ONE
 from .table import Call, command
 
 
 def _add(call: Call, key: bytes, amount: int) -> Reply:
-    total = integer(call.db.get(key, bytes) or b"0") + amount
+    value = call.db.get(key, bytes)
+    total = (0 if value is None else integer(value)) + amount
     if not LOWEST <= total <= HIGHEST:
         raise RedisError("ERR increment or decrement would overflow")
     call.db.store(key, b"%d" % total)
@@ -44,17 +45,15 @@ def decrby(call: Call) -> Reply:
 @command("INCRBYFLOAT", 3, "write denyoom fast", ONE)
 def incrbyfloat(call: Call) -> Reply:
     key, text = call.args
-    value = long_double(call.db.get(key, bytes) or b"0")
+    before = call.db.get(key, bytes)
+    value = Fraction(0) if before is None else long_double(before)
     total = sum_of(value, text, "ERR increment would produce NaN or Infinity")
     call.db.store(key, total)
     return total
 
 
-def sum_of(value: Decimal, text: bytes, endless: str) -> bytes:
+def sum_of(value: Fraction, text: bytes, endless: str) -> bytes:
     """A number and what is added to it, printed; ``endless`` is the error for infinity."""
-    if double(text) in (float("inf"), float("-inf")) and b"inf" in text.lower():
+    if b"inf" in text.lower():
         raise RedisError(endless)
-    try:
-        return add_decimals(value, long_double(text))
-    except ArithmeticError:
-        raise not_a_float() from None
+    return add_long_doubles(value, long_double(text))

@@ -161,12 +161,14 @@ def xack(call: Call) -> Reply:
 def xpending(call: Call) -> Reply:
     if len(call.args) == 2:
         return _summary(_find(call)[1])
+    if not 5 <= len(call.args) <= 8:
+        raise syntax_error()
     words, idle = Words(call.args, 2), 0
     if words.option() == b"IDLE":
         idle = integer(words.word())
     else:
         words.position -= 1
-    if words.left() not in (3, 4):
+    if words.left() < 3:
         raise syntax_error()
     low, high = words.word(), words.word()
     count = max(0, integer(words.word()))
@@ -312,7 +314,7 @@ def xautoclaim(call: Call) -> Reply:
     while words:
         word = words.option()
         if word == b"COUNT" and words:
-            count = integer(words.word())
+            count = integer(words.word(), "ERR COUNT must be > 0")
             if count <= 0 or count > 2**60:
                 raise RedisError("ERR COUNT must be > 0")
         elif word == b"JUSTID":

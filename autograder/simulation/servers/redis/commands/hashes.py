@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from ..arguments import HIGHEST, LOWEST, integer, integer_or_none, long_double
 from ..replies import Pairs, RedisError, Reply, syntax_error
 from ..values import Hash
@@ -117,21 +119,22 @@ def hincrby(call: Call) -> Reply:
 @command("HINCRBYFLOAT", 4, "write denyoom fast", ONE)
 def hincrbyfloat(call: Call) -> Reply:
     key, field, text = call.args
-    added = sum_of(long_double(b"0"), text, "ERR value is NaN or Infinity")
+    endless = "ERR value is NaN or Infinity"
+    sum_of(Fraction(0), text, endless)
     fields = call.db.get_or_new(key, Hash)
-    try:
-        value = long_double(fields.get(field, b"0"))
-    except RedisError:
-        raise RedisError("ERR hash value is not a float") from None
-    fields[field] = sum_of(value, text, "ERR value is NaN or Infinity") if value else added
+    value = long_double(fields.get(field, b"0"), "ERR hash value is not a float")
+    fields[field] = sum_of(value, text, endless)
     call.db.store(key, fields)
     return fields[field]
 
 
 @command("HSCAN", -3, "readonly", ONE)
 def hscan(call: Call) -> Reply:
-    options = ScanOptions(Words(call.args, 1), flags=(b"NOVALUES",))
-    fields = _read(call)
+    options = ScanOptions(Words(call.args, 1))
+    fields = call.db.get(call.args[0], Hash)
+    if fields is None:
+        return [b"0", []]
+    options.read(flags=(b"NOVALUES",))
     cursor, found = options.page_of_value(fields, len(fields))
     if options.flags:
         return [cursor, found]

@@ -13,6 +13,7 @@ from .strings import ONE
 from .table import Call, Words, command
 
 _MOST_ENCODED_TOGETHER = 128
+_TYPES = {name.encode(): kind for kind, name in TYPE_NAMES.items()}
 
 
 @command("DEL", -2, "write", (1, -1, 1))
@@ -170,9 +171,9 @@ def page(items: Iterable[bytes], cursor: int, count: int) -> tuple[int, list[byt
 class ScanOptions:
     """``MATCH``, ``COUNT`` and what else a scan of some kind takes."""
 
-    __slots__ = ("count", "cursor", "flags", "kind", "pattern")
+    __slots__ = ("_words", "count", "cursor", "flags", "kind", "pattern")
 
-    def __init__(self, words: Words, flags: tuple[bytes, ...] = (), has_type: bool = False) -> None:
+    def __init__(self, words: Words) -> None:
         text = words.word()
         if not text.isdigit() or int(text) >= 2**64:
             raise RedisError("ERR invalid cursor")
@@ -181,6 +182,11 @@ class ScanOptions:
         self.count = 10
         self.kind: bytes | None = None
         self.flags: set[bytes] = set()
+        self._words = words
+
+    def read(self, flags: tuple[bytes, ...] = (), has_type: bool = False) -> None:
+        """Read what comes after the cursor."""
+        words = self._words
         while words:
             word = words.option()
             if word == b"MATCH":
@@ -191,6 +197,9 @@ class ScanOptions:
                     raise syntax_error()
             elif word == b"TYPE" and has_type:
                 self.kind = words.word().lower()
+                if self.kind not in _TYPES:
+                    shown = self.kind.decode("utf-8", "replace")
+                    raise RedisError(f"ERR unknown type name '{shown}'")
             elif word in flags:
                 self.flags.add(word)
             else:
@@ -210,13 +219,11 @@ class ScanOptions:
 
 @command("SCAN", -2, "readonly")
 def scan(call: Call) -> Reply:
-    options = ScanOptions(Words(call.args), has_type=True)
-    names = {name.encode(): kind for kind, name in TYPE_NAMES.items()}
-    if options.kind is not None and options.kind not in names:
-        raise RedisError(f"ERR unknown type name '{options.kind.decode('utf-8', 'replace')}'")
+    options = ScanOptions(Words(call.args))
+    options.read(has_type=True)
     cursor, found = options.page(call.db.values)
     if options.kind is not None:
-        wanted = names[options.kind]
+        wanted = _TYPES[options.kind]
         found = [key for key in found if type(call.db.values[key]) is wanted]
     return [cursor, found]
 

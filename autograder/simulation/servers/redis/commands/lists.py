@@ -250,7 +250,10 @@ def lrange(call: Call) -> Reply:
 
 @command("LINDEX", 3, "readonly", ONE)
 def lindex(call: Call) -> Reply:
-    values, index = _read(call), integer(call.args[1])
+    values = call.db.get(call.args[0], List)
+    if values is None:
+        return None
+    index = integer(call.args[1])
     return values[index] if -len(values) <= index < len(values) else None
 
 

@@ -107,8 +107,11 @@ def srandmember(call: Call) -> Reply:
 
 @command("SSCAN", -3, "readonly", ONE)
 def sscan(call: Call) -> Reply:
-    options = ScanOptions(Words(call.args, 1), flags=(b"NOVALUES",))
-    values = _read(call)
+    options = ScanOptions(Words(call.args, 1))
+    values = call.db.get(call.args[0], Set)
+    if values is None:
+        return [b"0", []]
+    options.read()
     return list(options.page_of_value(values, len(values)))
 
 

@@ -116,7 +116,9 @@ def zmscore(call: Call) -> Reply:
 def _rank(call: Call, *, reverse: bool) -> Reply:
     with_score = False
     if len(call.args) > 2:
-        if len(call.args) > 3 or call.args[2].upper() != b"WITHSCORE":
+        if len(call.args) > 3:
+            raise call.wrong_number()
+        if call.args[2].upper() != b"WITHSCORE":
             raise syntax_error()
         with_score = True
     values, member = read(call), call.args[1]
@@ -156,8 +158,11 @@ def zrandmember(call: Call) -> Reply:
 
 @command("ZSCAN", -3, "readonly", ONE)
 def zscan(call: Call) -> Reply:
-    options = ScanOptions(Words(call.args, 1), flags=(b"NOSCORES",))
-    values = read(call)
+    options = ScanOptions(Words(call.args, 1))
+    values = call.db.get(call.args[0], SortedSet)
+    if values is None:
+        return [b"0", []]
+    options.read(flags=(b"NOSCORES",))
     cursor, found = options.page_of_value((member for _, member in values), len(values))
     if options.flags:
         return [cursor, found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..arguments import integer
-from ..replies import Reply, no_such_key, syntax_error
+from ..replies import RedisError, Reply, no_such_key
 from ..stream_ids import LAST, ZERO, show
 from ..streams import Consumer, Group, Stream
 from .groups import need_group
@@ -41,11 +41,11 @@ def xinfo_stream(call: Call) -> Reply:
         info[b"last-entry"] = entry(stream, last[0]) if last else None
         return info
     count = 10
-    if words.option() != b"FULL":
-        raise syntax_error()
+    if words.option() != b"FULL" or (words and words.option() != b"COUNT") or words.left() > 1:
+        raise RedisError(
+            "ERR unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP."
+        )
     if words:
-        if words.option() != b"COUNT" or words.left() != 1:
-            raise syntax_error()
         count = max(0, integer(words.word()))
     most = count or None
     info[b"entries"] = [entry(stream, i) for i in stream.range(ZERO, LAST, most)]

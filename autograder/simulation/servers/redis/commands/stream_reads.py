@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..arguments import integer, milliseconds
 from ..replies import NOTHING_YET, NULL_ARRAY, RedisError, Reply, Streams, syntax_error
-from ..stream_ids import LAST, ZERO, EntryId, after, parse, show
+from ..stream_ids import ZERO, EntryId, after, before, parse, show
 from ..streams import Consumer, Group, Stream
 from .streams import entry
 from .table import Call, Words, command
@@ -115,15 +115,8 @@ def _start(call: Call, key: bytes, text: bytes) -> EntryId:
     if text == _NEWEST:
         return stream.last_id if stream is not None else ZERO
     if text == _LAST:
-        newest = stream.reversed_range(ZERO, LAST, 1) if stream is not None else []
-        return _just_before(newest[0]) if newest else (stream.last_id if stream else ZERO)
+        return (before(stream.last_id) if stream is not None else None) or ZERO
     return parse(text)
-
-
-def _just_before(entry_id: EntryId) -> EntryId:
-    from ..stream_ids import before
-
-    return before(entry_id) or ZERO
 
 
 # -- XREADGROUP -----------------------------------------------------------------------------------
@@ -132,8 +125,10 @@ def _just_before(entry_id: EntryId) -> EntryId:
 @command("XREADGROUP", -7, "write blocking")
 def xreadgroup(call: Call) -> Reply:
     asked = _read_options(call)
-    starts = [_group_start(text) for text in asked.ids]
-    _groups(call, asked)  # raises if one is missing
+    starts = []
+    for key, text in zip(asked.keys, asked.ids, strict=True):
+        _find(call, key, asked.group)  # raises if it is missing
+        starts.append(_group_start(text))
     if any(start is not None for start in starts):
         asked.timeout = (
             None  # what a consumer owes is there or is not: there is nothing to wait for
@@ -141,7 +136,7 @@ def xreadgroup(call: Call) -> Reply:
 
     def read() -> Reply:
         result = Streams()
-        groups = _groups(call, asked)
+        groups = [_find(call, key, asked.group) for key in asked.keys]
         for key, start, (stream, group) in zip(asked.keys, starts, groups, strict=True):
             consumer = group.consumer(asked.consumer, call.engine.now)
             if start is not None:
@@ -160,27 +155,25 @@ def _group_start(text: bytes) -> EntryId | None:
     """The id after which a consumer's own pending entries are wanted; None for new ones."""
     if text == _NEW:
         return None
-    if text == _NEWEST:
+    if text in (_NEWEST, _LAST):
+        shown = text.decode()
         raise RedisError(
-            "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the "
-            "history of this consumer by specifying a proper ID, or use the > ID to get new "
-            "messages. The $ ID would just return an empty result set."
+            f"ERR The {shown} ID is meaningless in the context of XREADGROUP: you want to read "
+            "the history of this consumer by specifying a proper ID, or use the > ID to get new "
+            f"messages. The {shown} ID would just return an empty result set."
         )
     return parse(text)
 
 
-def _groups(call: Call, asked: _Asked) -> list[tuple[Stream, Group]]:
-    found = []
-    for key in asked.keys:
-        stream = call.db.get(key, Stream)
-        group = None if stream is None else stream.groups.get(asked.group)
-        if stream is None or group is None:
-            raise RedisError(
-                f"NOGROUP No such key '{key.decode('utf-8', 'replace')}' or consumer group "
-                f"'{asked.group.decode('utf-8', 'replace')}' in XREADGROUP with GROUP option"
-            )
-        found.append((stream, group))
-    return found
+def _find(call: Call, key: bytes, name: bytes) -> tuple[Stream, Group]:
+    stream = call.db.get(key, Stream)
+    group = None if stream is None else stream.groups.get(name)
+    if stream is None or group is None:
+        raise RedisError(
+            f"NOGROUP No such key '{key.decode('utf-8', 'replace')}' or consumer group "
+            f"'{name.decode('utf-8', 'replace')}' in XREADGROUP with GROUP option"
+        )
+    return stream, group
 
 
 def _deliver(

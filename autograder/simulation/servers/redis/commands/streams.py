@@ -60,10 +60,10 @@ def _read_strategy(trimming: _Trimming, word: bytes, words: Words) -> None:
         trimming.lowest = parse(value)
 
 
-def _check_limit(trimming: _Trimming) -> None:
-    if trimming.limit is None:
+def _check_limit(trimming: _Trimming, *, must_trim: bool = False) -> None:
+    if trimming.limit is None or (must_trim and not trimming.strategy and not trimming.limit):
         return
-    if not trimming.strategy:
+    if not trimming.strategy and trimming.limit:
         raise RedisError(
             "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"
         )
@@ -89,7 +89,7 @@ def xtrim(call: Call) -> Reply:
             trimming.limit = _read_limit(words)
         else:
             raise syntax_error()
-    _check_limit(trimming)
+    _check_limit(trimming, must_trim=True)
     if not trimming.strategy:
         raise RedisError("ERR syntax error, XTRIM must be called with a trimming strategy")
     stream = call.db.get(call.args[0], Stream)
@@ -127,10 +127,9 @@ def _new_id(call: Call, stream: Stream, text: bytes) -> EntryId:
     return found
 
 
-def _check_id(text: bytes) -> None:
-    """Raise what is wrong with an id, whatever the stream holds."""
-    if text != b"*" and parse(text.removesuffix(b"-*")) == ZERO and not text.endswith(b"-*"):
-        raise RedisError("ERR The ID specified in XADD must be greater than 0-0")
+def _is_zero(text: bytes) -> bool:
+    """True for an id that none can have. Raises `RedisError` for what is no id."""
+    return text != b"*" and parse(text.removesuffix(b"-*")) == ZERO and not text.endswith(b"-*")
 
 
 @command("XADD", -5, "write denyoom fast", ONE)
@@ -152,10 +151,12 @@ def xadd(call: Call) -> Reply:
     if not words:
         raise call.wrong_number()
     text = words.word()
-    _check_id(text)
+    is_zero = _is_zero(text)
     fields = words.rest()
     if not fields or len(fields) % 2:
         raise call.wrong_number()
+    if is_zero:
+        raise RedisError("ERR The ID specified in XADD must be greater than 0-0")
     stream = call.db.get(key, Stream)
     if stream is None:
         if not make:
@@ -220,7 +221,7 @@ def xdel(call: Call) -> Reply:
 def xsetid(call: Call) -> Reply:
     new, words = parse(call.args[1]), Words(call.args, 2)
     added: int | None = None
-    deleted: EntryId | None = None
+    deleted = ZERO
     while words:
         word = words.option()
         if word == b"ENTRIESADDED" and words:
@@ -242,7 +243,7 @@ def xsetid(call: Call) -> Reply:
     _check_new_last_id(stream, new, added)
     stream.last_id = new
     stream.entries_added = stream.entries_added if added is None else added
-    stream.max_deleted = deleted if deleted else stream.max_deleted
+    stream.max_deleted = stream.max_deleted if deleted == ZERO else deleted
     call.db.changes += 1
     return "OK"
 

@@ -44,32 +44,38 @@ class _SetOptions:
     expected: bytes = b""
     get: bool = False
     keep: bool = False
-    when: int | None = None
+    expiry: tuple[bytes, bytes] | None = None
 
 
 def _read_set_options(call: Call) -> _SetOptions:
     options, words = _SetOptions(), Words(call.args, 2)
     while words:
         word = words.option()
-        if word in (b"NX", b"XX", b"IFEQ") and not options.only_if:
+        if word in (b"NX", b"XX", b"IFEQ") and options.only_if in (b"", word):
             options.only_if = word
             if word == b"IFEQ":
                 options.expected = words.word()
         elif word == b"GET":
             options.get = True
-        elif word == b"KEEPTTL" and options.when is None:
+        elif word == b"KEEPTTL" and options.expiry is None:
             options.keep = True
-        elif word in _UNITS and options.when is None and not options.keep:
-            options.when = expiry_time(call, word, words.word())
+        elif _may_expire(word, options.expiry) and not options.keep:
+            options.expiry = word, words.word()
         else:
             raise syntax_error()
     return options
+
+
+def _may_expire(word: bytes, before: tuple[bytes, bytes] | None) -> bool:
+    """A unit may be given once more, but not another one."""
+    return word in _UNITS and (before is None or before[0] == word)
 
 
 @command("SET", -3, "write denyoom", ONE)
 def set_(call: Call) -> Reply:
     key, value = call.args[:2]
     options = _read_set_options(call)
+    when = expiry_time(call, *options.expiry) if options.expiry else None
     if options.get or options.only_if == b"IFEQ":
         before: bytes | None = call.db.get(key, bytes)
     else:
@@ -82,7 +88,7 @@ def set_(call: Call) -> Reply:
         b"IFEQ": before == options.expected,
     }[options.only_if]
     if allowed:
-        put(call, key, value, options.when, options.keep)
+        put(call, key, value, when, options.keep)
     if options.get:
         return before
     return "OK" if allowed else None
@@ -134,16 +140,17 @@ def getdel(call: Call) -> Reply:
 @command("GETEX", -2, "write fast", ONE)
 def getex(call: Call) -> Reply:
     key, words = call.args[0], Words(call.args, 1)
-    when: int | None = None
+    expiry: tuple[bytes, bytes] | None = None
     persist = False
     while words:
         word = words.option()
-        if word == b"PERSIST" and when is None:
+        if word == b"PERSIST" and expiry is None:
             persist = True
-        elif word in _UNITS and when is None and not persist:
-            when = expiry_time(call, word, words.word())
+        elif _may_expire(word, expiry) and not persist:
+            expiry = word, words.word()
         else:
             raise syntax_error()
+    when = expiry_time(call, *expiry) if expiry else None
     value = call.db.get(key, bytes)
     if value is None:
         return None
@@ -217,7 +224,9 @@ def getrange(call: Call) -> Reply:
     key, start, stop = call.args
     first, last = integer(start), integer(stop)
     value = call.db.get(key, bytes) or b""
-    low, high = bounds(first, last, len(value))
+    if first < 0 and last < 0 and first > last:
+        return b""
+    low, high = bounds(first, max(last, -len(value)), len(value))
     return value[low:high]
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from ..arguments import bounds, double, integer
 from ..replies import Pairs, RedisError, Reply, syntax_error
 from ..values import Set, SortedSet
-from .sets import counted_keys, limit_option
+from .sets import limit_option
 from .sorted_sets import read, remove
 from .strings import ONE
 from .table import Call, Words, command
 
 Entry = tuple[float, bytes]
+Limit = tuple[int, bytes, int]
 
 
 @dataclass(slots=True)
@@ -63,8 +64,21 @@ def between(values: SortedSet, by: bytes, low: bytes, high: bytes) -> list[Entry
             if (lowest < score if low_open else lowest <= score)
             and (score < highest if high_open else score <= highest)
         ]
-    first, last = _lex_limit(low), _lex_limit(high)
-    return [entry for entry in values if first <= (1, entry[1], 0) <= last]
+    return _between_members(list(values), _lex_limit(low, 1), _lex_limit(high, -1))
+
+
+def _between_members(entries: list[Entry], low: Limit, high: Limit) -> list[Entry]:
+    """From the first member that is high enough to the last one before one that is too high.
+
+    That is a range where all scores are equal. Where they are not Redis promises nothing, and does
+    this as long as there are few of them.
+    """
+    places = [(1, member, 0) for _, member in entries]
+    if not places or places[-1] < low or places[0] > high:
+        return []
+    start = next(index for index, place in enumerate(places) if place >= low)
+    stop = next((i for i in range(start, len(places)) if places[i] > high), len(places))
+    return entries[start:stop]
 
 
 def _score_limit(text: bytes) -> tuple[float, bool]:
@@ -72,19 +86,15 @@ def _score_limit(text: bytes) -> tuple[float, bool]:
     return double(text[is_open:], "ERR min or max is not a float"), is_open
 
 
-def _lex_limit(text: bytes) -> tuple[int, bytes, int]:
-    """Where a limit lies among members: below all of them, above all, or beside one."""
+def _lex_limit(text: bytes, inwards: int) -> Limit:
+    """Where a limit lies among members: below all of them, above all, at one, or just beside it."""
     if text in (b"-", b"+"):
         return (0, b"", 0) if text == b"-" else (2, b"", 0)
     if text.startswith(b"["):
         return (1, text[1:], 0)
     if text.startswith(b"("):
-        return (1, text[1:], 1)
+        return (1, text[1:], inwards)
     raise RedisError("ERR min or max not valid string range item")
-
-
-def _between_lex(values: SortedSet, low: bytes, high: bytes) -> list[Entry]:
-    return between(values, b"BYLEX", low, high)
 
 
 def _read_options(asked: _Range, words: Words, allowed: tuple[bytes, ...]) -> None:
@@ -180,12 +190,16 @@ def zrangestore(call: Call) -> Reply:
 
 @command("ZCOUNT", 4, "readonly fast", ONE)
 def zcount(call: Call) -> Reply:
-    return len(between(read(call), b"BYSCORE", *call.args[1:]))
+    asked = _Range(call.args[1], call.args[2], by=b"BYSCORE")
+    asked.check()
+    return len(asked.of(read(call)))
 
 
 @command("ZLEXCOUNT", 4, "readonly fast", ONE)
 def zlexcount(call: Call) -> Reply:
-    return len(_between_lex(read(call), *call.args[1:]))
+    asked = _Range(call.args[1], call.args[2], by=b"BYLEX")
+    asked.check()
+    return len(asked.of(read(call)))
 
 
 def _remove_range(call: Call, asked: _Range) -> Reply:
@@ -221,11 +235,7 @@ class _Inputs:
 
 def _inputs(call: Call, position: int, *, weighted: bool, scored: bool) -> _Inputs:
     words = Words(call.args, position)
-    count = integer(words.word())
-    if count < 1:
-        raise RedisError(f"ERR at least 1 input key is needed for '{call.command.name}' command")
-    if count > words.left():
-        raise syntax_error()
+    count = _number_of_keys(call, words)
     keys = [words.word() for _ in range(count)]
     asked = _Inputs([_scores(call, key) for key in keys], [1.0] * count)
     while words:
@@ -242,6 +252,15 @@ def _inputs(call: Call, position: int, *, weighted: bool, scored: bool) -> _Inpu
         else:
             raise syntax_error()
     return asked
+
+
+def _number_of_keys(call: Call, words: Words) -> int:
+    count = integer(words.word())
+    if count < 1:
+        raise RedisError(f"ERR at least 1 input key is needed for '{call.command.name}' command")
+    if count > words.left():
+        raise syntax_error()
+    return count
 
 
 def _scores(call: Call, key: bytes) -> dict[bytes, float]:
@@ -329,8 +348,8 @@ def zdiffstore(call: Call) -> Reply:
 @command("ZINTERCARD", -3, "readonly")
 def zintercard(call: Call) -> Reply:
     words = Words(call.args)
-    keys = counted_keys(words)
+    count = _number_of_keys(call, words)
+    scores = [_scores(call, words.word()) for _ in range(count)]
     limit = limit_option(words)
-    scores = [_scores(call, key) for key in keys]
-    found = len(_combine(_Inputs(scores, [1.0] * len(keys)), "inter"))
+    found = len(_combine(_Inputs(scores, [1.0] * len(scores)), "inter"))
     return min(found, limit) if limit else found
