@@ -40,6 +40,18 @@ def _asyncio_part() -> str:
     return ""
 
 
+def _is_inside_wait_for(frame: FrameType | None) -> bool:
+    """True if asyncio.wait_for makes a task for what it waits for, as it did before Python 3.12.
+
+    In a library that is a detail of it: what such a task does, its caller does.
+    """
+    while frame is not None and is_asyncio(frame.f_code.co_filename):
+        if frame.f_code.co_name == "wait_for":
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Silence:
     """The recorder of a world that nobody will read."""
 
@@ -84,6 +96,7 @@ class Recorder(Silence):
         self._at: tuple[FrameType, int] | None = None
         self._tracing = False
         self._newborn: asyncio.Task[Any] | None = None
+        self._standing_in: dict[asyncio.Task[Any], str] = {}
         self._hook = _Hook()
 
     # -- told by the world --------------------------------------------------------------------
@@ -98,6 +111,8 @@ class Recorder(Silence):
         if place is not None:
             self._append("spawn", "", self.lane(), place)
             self._newborn = task
+        elif _is_inside_wait_for(sys._getframe(2)):
+            self._standing_in[task] = self.lane()
 
     def cancelled(self, task: asyncio.Task[Any]) -> None:
         if self._is_housekeeping(task):
@@ -173,6 +188,8 @@ class Recorder(Silence):
             return ""
         if task is None:
             return ""
+        if task in self._standing_in:
+            return self._standing_in[task]
         if self._world.ownership.here() is None and self._is_housekeeping(task):
             return ""
         return self._world.label(task)

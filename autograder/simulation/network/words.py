@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from . import amqp
+from . import amqp, resp_words
 
 _LONGEST = 60
 _REQUEST = re.compile(rb"(?P<what>[A-Z]{3,7} \S+) HTTP/1\.[01]\r\n")
@@ -13,7 +13,7 @@ _PLAIN = re.compile(rb"[\x20-\x7e]{1,60}\r?\n?\Z")
 
 
 def describe(data: bytes) -> str:
-    """``GET /price (120 bytes)``, ``'hello\\n' (6 bytes)``, ``basic.ack 7``, or the size alone."""
+    """``GET /price (120 bytes)``, ``XADD orders * n 1 (40 bytes)``, ``basic.ack 7``, or the size."""
     size = f"{len(data):,} byte{'' if len(data) == 1 else 's'}"
     http = _REQUEST.match(data) or _RESPONSE.match(data)
     if http:
@@ -22,6 +22,9 @@ def describe(data: bytes) -> str:
         frames = amqp.describe(data)
         if frames is not None:
             return shortened(frames)
+    redis = resp_words.request(data) or resp_words.reply(data)
+    if redis:
+        return f"{redis} ({size})"
     if _PLAIN.match(data):
         return f"{data.decode('ascii')!r} ({size})"
     return size

@@ -311,7 +311,7 @@ class RedisServer:
 
     def overflowed(self, connection: Connection) -> None:
         """A subscriber is disconnected for not reading."""
-        self.overflows.append(next(filter(None, connection.names), ""))
+        self.overflows.append(str(connection))
 
     @property
     def pubsub_limit(self) -> tuple[int, int, float]:
@@ -381,7 +381,7 @@ class RedisServer:
 
     def _observe(self, session: Session, words: list[bytes], reply: Reply) -> None:
         connection = self._by_session.get(session)
-        client = next(filter(None, connection.names), "") if connection else ""
+        client = str(connection) if connection else ""
         shown = tuple(map(text, words))
         one = Executed(self.world.time(), client, shown[0].upper(), shown, reply)
         self.log.append(one)

@@ -37,8 +37,8 @@ class Connection(asyncio.Protocol):
         self._over_soft_limit_since: float | None = None
         self._lost = False
 
-    def __repr__(self) -> str:
-        return f"<{', '.join(dict.fromkeys(filter(None, self.names)))}>"
+    def __str__(self) -> str:
+        return next(filter(None, self.names), "a client")
 
     # -- the connection -------------------------------------------------------------------------
 
