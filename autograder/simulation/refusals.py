@@ -12,6 +12,8 @@ import random
 import signal
 import socket
 import subprocess
+import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +22,10 @@ from .patches import Patches
 from .problems import Refused
 
 _INSTEAD_OF_SOCKETS = "a client that awaits (aiohttp, asyncio.open_connection)"
+
+
+_UUID_EPOCH = 0x01B21DD213814000
+"""The beginning of 1970, in the tenths of microseconds since 1582 that a UUID counts."""
 
 
 class RealNetworkRefused(OSError):
@@ -88,6 +94,26 @@ def _seed_entropy(patches: Patches) -> None:
     patches.put(random, "_urandom", urandom)
 
 
+def _seed_uuid1(patches: Patches) -> None:
+    """uuid4 is made of entropy; uuid1 of the real clock, and of a counter that outlives worlds."""
+
+    def uuid1(node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:
+        world = here.world
+        if world is None:
+            return original(node, clock_seq)  # type: ignore[no-any-return]
+        random_bits = world.entropy.getrandbits
+        stamp = time.time_ns() // 100 + _UUID_EPOCH
+        sequence = random_bits(14) if clock_seq is None else clock_seq & 0x3FFF
+        high = (stamp >> 48) & 0x0FFF
+        fields = (
+            *(stamp & 0xFFFFFFFF, (stamp >> 32) & 0xFFFF, high),
+            *(sequence >> 8, sequence & 0xFF, random_bits(48) if node is None else node),
+        )
+        return uuid.UUID(fields=fields, version=1)
+
+    original = patches.put(uuid, "uuid1", uuid1)
+
+
 def install(patches: Patches) -> None:
     """Put the refusals in place."""
     for name in ("connect", "connect_ex", "bind", "sendto"):
@@ -103,3 +129,4 @@ def install(patches: Patches) -> None:
     _refuse(patches, signal, "signal", "A simulated world has no signals: call the handler itself.")
     _watch_future_result(patches)
     _seed_entropy(patches)
+    _seed_uuid1(patches)

@@ -76,6 +76,7 @@ def chance() -> list[Any]:
         random.sample(range(100), 5),
         random.SystemRandom().random(),
         uuid.uuid4(),
+        uuid.uuid1(),
         secrets.token_hex(8),
         secrets.choice("abcdefgh"),
         os.urandom(8),
@@ -83,7 +84,7 @@ def chance() -> list[Any]:
 
 
 def test_every_source_of_chance_comes_from_the_seed() -> None:
-    """random, uuid4, secrets and os.urandom repeat in the same world and differ between worlds."""
+    """random, uuid, secrets and os.urandom repeat in the same world and differ between worlds."""
 
     async def program(world: World) -> list[Any]:
         return chance()

@@ -13,7 +13,7 @@ _PLAIN = re.compile(rb"[\x20-\x7e]{1,60}\r?\n?\Z")
 
 
 def describe(data: bytes) -> str:
-    """``GET /price (120 bytes)``, ``XADD orders * n 1 (40 bytes)``, ``basic.ack 7``, or the size."""
+    """``GET /price (120 bytes)``, ``XADD jobs * n 1 (40 bytes)``, ``basic.ack 7``, or the size."""
     size = f"{len(data):,} byte{'' if len(data) == 1 else 's'}"
     http = _REQUEST.match(data) or _RESPONSE.match(data)
     if http:

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from autograder.simulation import World, WorldFailed, explore
 from autograder.simulation.servers.redis import RedisServer
 
-SEEDS = 3
+SEEDS = 2
 """Simulated worlds a test runs in."""
 PATIENCE = 10.0
 """Seconds after which something that is waited for counts as not happening."""

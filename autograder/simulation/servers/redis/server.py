@@ -150,7 +150,11 @@ class RedisServer:
         self._hooks.append(hook)
 
     async def until(self, condition: Callable[[], Any]) -> Any:
-        """Wait until ``condition()`` is true, asked after every command; what it gives."""
+        """Wait until ``condition()`` is true; what it gives.
+
+        It is asked after every command and whenever a connection comes or goes, so it must be
+        about the server: ``await server.until(lambda: server.stream("orders").length == 3)``.
+        """
         value = condition()
         if value:
             return value
@@ -279,10 +283,12 @@ class RedisServer:
     def connected(self, connection: Connection) -> None:
         self._connections[connection] = None
         self._by_session[connection.session] = connection
+        self._look_for_tests()
 
     def disconnected(self, connection: Connection) -> None:
         self._connections.pop(connection, None)
         self._by_session.pop(connection.session, None)
+        self._look_for_tests()
 
     def time_for(self, words: list[bytes], connection: Connection) -> float:
         """Seconds that a command takes."""
@@ -343,10 +349,10 @@ class RedisServer:
                     connection.pump()
         finally:
             self._settling = False
-        if self._waiting:
-            self._look_for_tests()
+        self._look_for_tests()
 
     def _look_for_tests(self) -> None:
+        """See whether what tests wait for has come."""
         still = []
         for condition, future in self._waiting:
             if future.done():
