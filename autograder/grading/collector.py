@@ -74,8 +74,10 @@ class Collector:
         holds = any(test.status == "passed" for test in self._run.tests.values())
         left_out = self._run.live_left_out
         if left_out and holds:
-            tests = "1 live test" if left_out == 1 else f"{left_out} live tests"
-            yield f"{tests} left out: --live runs them on real servers."
+            tests, them = (
+                ("1 live test", "it") if left_out == 1 else (f"{left_out} live tests", "them")
+            )
+            yield f"{tests} left out: --live runs {them}, in real time."
         token = config.getoption("replay")
         statuses = {test.status for test in self._run.tests.values()}
         if token is not None and statuses == {"passed"}:

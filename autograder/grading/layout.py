@@ -177,7 +177,7 @@ class Page:
         yield from self._output(test)
         yield ()
         if test.notes:
-            yield from self._mistake(test.notes[0])
+            yield from self._mistake(test.notes[0], test.exercise.partition("/")[0])
         yield (("  Again  ", "dim"), (self._again(test), ""))
         if test.trace:
             yield ()
@@ -223,7 +223,7 @@ class Page:
         source = linecache.getline(file, line).strip()
         return ((f"     {self.shown(file)}:{line}   ", "dim"), (self.say(source), ""))
 
-    def _mistake(self, note: Note) -> Iterator[Line]:
+    def _mistake(self, note: Note, module: str) -> Iterator[Line]:
         section = mistakes.find(note.name)
         sentence = f"{note.name}: {section.sentence}" if section else f"{note.name}."
         lines = list(self.wrapped(sentence, "  "))
@@ -233,8 +233,8 @@ class Page:
         if section is None:
             return
         where = f"lessons/mistakes.md, {section.name}"
-        if section.lesson:
-            where = f'lessons/{section.lesson}, "{section.lesson_title}"'
+        if found := section.where_to_read(module):
+            where = 'lessons/{}, "{}"'.format(*found)
         read = f"course explain {section.name}"
         gap = "      " if len(read) + len(where) + 15 <= self.width else "\n         "
         yield from self._pair("  Read   ", f"{read}{gap}{where}")

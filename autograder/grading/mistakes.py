@@ -1,7 +1,8 @@
 """The catalogue of named mistakes: `lessons/mistakes.md`, a section each.
 
 A section's heading is the mistake's name (`### never-awaited`), its first paragraph says in a
-sentence what went wrong. Its first link to a lesson tells where to read about it.
+sentence what went wrong. Its first link to a lesson tells where to read about it; a link to the
+lesson of the module that is being graded comes before that one.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class Section:
         file: the catalogue; line: of the heading, from 1.
         sentence: its first paragraph, without markup: what went wrong.
         text: the whole section as Markdown, without its heading.
-        lesson: file name of the lesson it points to, or "".
-        lesson_title: the words of that link, the heading in the lesson.
+        lessons: what it points to, first things first: the file name of a lesson, and the words
+            of the link, which are the heading in that lesson.
     """
 
     name: str
@@ -39,8 +40,12 @@ class Section:
     line: int
     sentence: str
     text: str
-    lesson: str = ""
-    lesson_title: str = ""
+    lessons: tuple[tuple[str, str], ...] = ()
+
+    def where_to_read(self, module: str = "") -> tuple[str, str] | None:
+        """A lesson's file name and a heading in it: of this module, if there is one."""
+        own = [link for link in self.lessons if link[0] == f"{module}.md"]
+        return next(iter(own or self.lessons), None)
 
 
 _root: Path | None = None
@@ -150,6 +155,5 @@ def _section(path: Path, name: str, line: int, text: str) -> Section:
     paragraph = " ".join(text.split("\n\n")[0].split())
     sentence = _MARKUP.sub(lambda found: found["text"], paragraph)
     sentence = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", sentence)
-    link = _LESSON.search(text)
-    lesson, title = (link["file"], link["title"].replace("`", "")) if link else ("", "")
-    return Section(name, path, line, sentence, text, lesson, title)
+    links = [(link["file"], link["title"].replace("`", "")) for link in _LESSON.finditer(text)]
+    return Section(name, path, line, sentence, text, tuple(links))

@@ -14,8 +14,9 @@ Rules
      (a chain of thousands of tasks, each waiting for the next, is no problem).
   2. `await sleep(seconds)` waits so long on the loop's clock, while others run. Others that are
      ready get a turn even if `seconds` is 0.
-  3. `await task.join()` waits for the end of a task and gives what its coroutine returned, any
-     value. It may be called before and after the end, and by any number of coroutines.
+  3. `await task.join()` waits for the end of a task and gives what its coroutine returned: any
+     value, None or an exception among them. It may be called before and after the end, and by any
+     number of coroutines.
   4. If a coroutine raises, `await task.join()` raises the same exception in the coroutine that
      waits, at that await. The loop itself sees no exception.
   5. `task.cancel()` returns at once. Soon, without waiting for what the coroutine waits for,

@@ -243,13 +243,12 @@ def test_an_error_ends_its_operation(desk, kind):
         "waits for ever.",
     )
     desk.step()
-    for time in ("", ", when asked again,"):
+    for asked in ("", ", when asked again,"):
         try:
             got = failing.result()
         except OSError as raised:
-            assert raised is error, f"the socket raised {error!r}, result(){time} {raised!r}"  # noqa: PT017
-        else:
-            raise AssertionError(f"the socket raised {error!r}, and result(){time} gave {got!r}")
+            got = raised
+        assert got is error, f"the socket raised {error!r}; result(){asked} gave {got!r}"
     assert desk.count("failing") == 1, f"one {kind} failed, {desk.count('failing')} callbacks"
     assert following.done(), f"one {kind} failed, and the one after it did not end"
     expected = b"hello" if kind == "read" else 5

@@ -91,10 +91,10 @@ class EchoServer:
             client.close()
 
     def _accept(self, events: int) -> None:
-        if self._listener is None:
-            return
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:
-            return  # whoever knocked has left again
-        self.clients.add(_Client(self, sock))
+        # All who are at the door: one a turn, and the last of a crowd waits for as many turns.
+        while self._listener is not None:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return  # nobody is left, or whoever knocked has gone again
+            self.clients.add(_Client(self, sock))

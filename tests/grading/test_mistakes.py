@@ -54,9 +54,17 @@ def test_a_section_knows_its_place_and_says_its_first_paragraph() -> None:
     section = mistakes.section("never-awaited")
     assert section.line == 6
     assert section.sentence == "A coroutine was made, and never run: f() only makes it."
-    assert (section.lesson, section.lesson_title) == ("03_async_await.md", "The await")
+    assert section.where_to_read() == ("03_async_await.md", "The await")
     assert "### not-a-heading" in section.text
-    assert mistakes.section("lock-order").lesson == ""
+    assert mistakes.section("lock-order").where_to_read() is None
+
+
+def test_the_lesson_of_the_module_that_is_graded_comes_first(catalogue: Path) -> None:
+    text = "### busy\nIt was.\n\nRead: [A](03_await.md#a), and of loops [B](02_loop.md#b)\n"
+    catalogue.write_text(text, "utf-8")
+    section = mistakes.section("busy")
+    assert section.where_to_read("02_loop") == ("02_loop.md", "B")
+    assert section.where_to_read("05_state") == ("03_await.md", "A")
 
 
 def test_explaining_gives_the_whole_section() -> None:

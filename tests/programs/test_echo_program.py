@@ -35,7 +35,7 @@ def test_a_server_that_loses_bytes_is_found_out(solved: dict[str, ModuleType]) -
     class Forgetful(solved["echo_reactor"].EchoServer):  # type: ignore[name-defined,misc]
         def _accept(self, events: int) -> None:
             super()._accept(events)
-            if len(self.clients) == 5:
+            if len(self.clients) >= 5:
                 next(iter(self.clients)).close()
 
     broken = ModuleType("broken")

@@ -71,7 +71,7 @@ def load(path: Path) -> ModuleType:
         loading.execute(loading.compiled(path), module, lambda name: name == str(path))
     except BadSubmission as bad:
         rows = "".join(f"\n    {row}" for row in bad.complaint.rows)
-        raise Refusal(f"{path.name} {bad.complaint.says}{rows}") from None
+        raise Refusal(f"{path.parent.name}/{path.name} {bad.complaint.says}{rows}") from None
     for name in NEEDS[path.stem]:
         if not hasattr(module, name):
             raise Refusal(f"{path.name} has no {name} any more; the stub has it.")
@@ -84,7 +84,8 @@ def show(outcome: Outcome) -> None:
         typer.echo(
             f"  {outcome.connected:,} connections at once, {outcome.echoes:,} messages, "
             f"{outcome.bytes:,} bytes: all came back\n"
-            f"  {outcome.seconds:.2f} s, {outcome.echoes / outcome.seconds:,.0f} a second; "
+            f"  {outcome.connecting:.2f} s to connect, {outcome.seconds:.2f} s to talk: "
+            f"{outcome.echoes / max(outcome.seconds, 1e-6):,.0f} messages a second; "
             f"the slowest took {outcome.slowest * 1000:.0f} ms"
         )
         return
