@@ -60,7 +60,7 @@ def _to_teach_again(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield "</tr></thead><tbody>"
     for name, count in counted:
         section = mistakes.find(name)
-        lesson = f"{section.lesson}, {section.lesson_title}" if section and section.lesson else ""
+        lesson = ", ".join((section and section.where_to_read()) or ())
         sentence = section.sentence if section else ""
         yield f"<tr><td><b>{escape(name)}</b><br><small>{escape(sentence)}</small></td>"
         yield f"<td>{_bar(count / len(outcomes), f'{count} of {len(outcomes)}')}</td>"

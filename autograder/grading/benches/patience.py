@@ -8,7 +8,7 @@ from typing import Any
 
 SILENCE = 0.02
 """Seconds for which a selector is asked to wait at most, when there is nothing to do."""
-_PATIENT, _IMPATIENT = 35, 5
+_PATIENT, _IMPATIENT = 35, 4
 _failed: set[object] = set()
 
 
