@@ -108,7 +108,7 @@ def ping(where: str) -> None:
         raise problem
     kafka: Any = import_module("confluent_kafka")
     try:
-        if not _admin(where).list_topics(timeout=5).brokers:
+        if not _admin(where).list_topics(timeout=looking.PATIENCE).brokers:
             raise NoAnswer("it knows no broker yet")
     except kafka.KafkaException as error:
         raise NoAnswer(error.args[0].str()) from None

@@ -22,6 +22,8 @@ from .model import NoAnswer
 
 T = TypeVar("T")
 
+PATIENCE = 10.0  # seconds that a server may take to answer a question
+
 _ELSEWHERE = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/opt/homebrew/sbin")
 
 
@@ -66,13 +68,17 @@ def apart(conversation: Callable[[], Awaitable[T]]) -> T:
     """Run a coroutine to its end in a loop and a thread of its own, wherever we are called from.
 
     Our caller may be inside a running loop already, or inside a simulated one.
+
+    Raises:
+        TimeoutError: it took longer than PATIENCE.
     """
     outcome: list[T] = []
     problem: list[BaseException] = []
 
     def talk() -> None:
         async def main() -> None:
-            outcome.append(await conversation())
+            async with asyncio.timeout(PATIENCE):
+                outcome.append(await conversation())
 
         try:
             asyncio.run(main())
@@ -104,8 +110,9 @@ def reach(where: str, default_port: int | None = None) -> None:
 
 def reason(error: BaseException) -> str:
     """What went wrong, without numbers and brackets where the error has words."""
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(words)
+    if isinstance(error, TimeoutError):
+        return f"no answer in {PATIENCE:g} s"
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__
 
 
 def package_folders(name: str) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def ping(where: str) -> None:
     asyncpg: Any = import_module("asyncpg")
     try:
         _tell(where, "SELECT 1")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError, EOFError) as error:
         raise NoAnswer(looking.reason(error)) from None
 
 
@@ -64,18 +64,19 @@ def namespace(service: Service) -> Iterator[Namespace]:
         parts = urlsplit(service.address)
         yield Namespace(urlunsplit(parts._replace(path=f"/{name}")), name)
     finally:
-        _tell(service.address, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        with suppress(OSError):  # the test has stopped the server
+            _tell(service.address, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def _tell(where: str, sql: str) -> None:
     asyncpg: Any = import_module("asyncpg")
 
     async def conversation() -> None:
-        connection = await asyncpg.connect(where, timeout=10)
+        connection = await asyncpg.connect(where)
         try:
             await connection.execute(sql)
         finally:
-            await connection.close(timeout=10)
+            await connection.close()
 
     looking.apart(conversation)
 

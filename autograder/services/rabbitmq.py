@@ -19,6 +19,7 @@ from .model import Namespace, NoAnswer, Plan, Server, Service, Step, Unusable, W
 
 _MANAGEMENT = 15672
 _SCRIPTS = ("/usr/lib/rabbitmq/bin/rabbitmq-server",)  # Debian's in /usr/sbin insist on root
+_WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _CONFIG = """\
 listeners.tcp.1 = 127.0.0.1:{port}
 management.tcp.ip = 127.0.0.1
@@ -51,8 +52,8 @@ def ping(where: str) -> None:
 
     try:
         looking.apart(log_in)
-    except (aiormq.exceptions.AMQPError, OSError, ValueError) as error:
-        raise NoAnswer(str(error) or type(error).__name__) from None
+    except (aiormq.exceptions.AMQPError, OSError, ValueError, EOFError) as error:
+        raise NoAnswer(looking.reason(error)) from None
 
 
 @contextmanager
@@ -73,7 +74,7 @@ def namespace(service: Service) -> Iterator[Namespace]:
         request.add_header("Authorization", f"Basic {login}")
         request.add_header("Content-Type", "application/json")
         request.data = json.dumps(body or {}).encode()
-        with urllib.request.urlopen(request, timeout=30):
+        with _WITHOUT_PROXY.open(request, timeout=30):
             pass
 
     try:

@@ -72,6 +72,7 @@ def namespace(service: Service) -> Iterator[Namespace]:
     Raises:
         Unusable: every database has something in it.
     """
+    redis: Any = import_module("redis")
     with contextlib.closing(_client(service.address)) as client:
         most = int(client.config_get("databases")["databases"]) - 1
         token = looking.unique()
@@ -88,8 +89,9 @@ def namespace(service: Service) -> Iterator[Namespace]:
             try:
                 yield Namespace(where, str(number))
             finally:
-                mine.flushdb()
-                client.hdel(_NOTES, str(number))
+                with contextlib.suppress(redis.ConnectionError):  # the test has stopped it
+                    mine.flushdb()
+                    client.hdel(_NOTES, str(number))
 
 
 def plan(binary: str, port: int, folder: Path) -> Plan:
@@ -108,7 +110,7 @@ def plan(binary: str, port: int, folder: Path) -> Plan:
 
 def _client(where: str) -> Any:
     redis: Any = import_module("redis")
-    return redis.Redis.from_url(where, socket_connect_timeout=2, socket_timeout=5)
+    return redis.Redis.from_url(where, socket_timeout=looking.PATIENCE)
 
 
 def _with_database(where: str, number: int) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,6 +18,7 @@ from autograder.services.leases import Control
 from autograder.services.model import NoAnswer, Server, Service
 from autograder.services.records import Record
 
+from .conftest import Stranger
 from .fakes import answers, eventually, fake, ping, way
 
 Known = Callable[[Server], Server]
@@ -172,42 +171,24 @@ def test_a_missing_client_says_how_to_get_it(known: Known) -> None:
         services.require("fake")
 
 
-@pytest.fixture
-def silent() -> Iterator[int]:
-    """A port on which something listens that is no fake."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def hang_up() -> None:
-            while True:
-                try:
-                    server.accept()[0].close()
-                except OSError:
-                    return
-
-        thread = threading.Thread(target=hang_up)
-        thread.start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
 def test_a_default_port_that_is_taken_is_said_and_avoided(
-    known: Known, state: Path, silent: int
+    known: Known, state: Path, stranger: Stranger
 ) -> None:
     """`up` takes another port then, and the status says why."""
-    server = known(replace(fake(way()), port=silent))
-    note = f"Port {silent} is in use, and no Fake lets us in (it said b'')."
+    server = known(replace(fake(way()), port=stranger(b"")))
+    note = f"Port {server.port} is in use, and no Fake lets us in (it said b'')."
     assert standing(server, state).notes == (note,)
     service, _ = up(server, state)
-    assert service.address != server.address(silent)
+    assert service.address != server.address(server.port)
     down(server, state)
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_an_error(silent: int) -> None:
+def test_a_port_that_was_asked_for_and_is_taken_is_an_error(stranger: Stranger) -> None:
     """One sentence."""
+    port = stranger(b"")
     with pytest.raises(services.Unusable) as refused:
-        requiring.start(fake(way()), port=silent)
-    assert str(refused.value) == f"Port {silent} is in use: Fake cannot have it."
+        requiring.start(fake(way()), port=port)
+    assert str(refused.value) == f"Port {port} is in use: Fake cannot have it."
 
 
 def test_a_server_that_cannot_be_noted_is_not_left_running(known: Known, tmp_path: Path) -> None:

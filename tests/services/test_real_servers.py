@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from autograder.services import leases
+from autograder.services import leases, looking
 from autograder.services.catalogue import SERVERS
 from autograder.services.keeping import down, standing, up
 from autograder.services.model import NoAnswer, Server
 from autograder.services.requiring import missing, start
 
+from .conftest import Stranger
 from .processes import PROC, at_work_below, listening
 
 each = pytest.mark.parametrize("server", SERVERS.values(), ids=list(SERVERS))
@@ -32,6 +33,20 @@ def test_nonsense_is_no_address(server: Server, where: str) -> None:
         pytest.importorskip(package)
     with pytest.raises(NoAnswer):
         server.ping(where)
+
+
+@each
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None])
+def test_something_else_is_no_answer(
+    server: Server, greeting: bytes | None, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something that hangs up, talks nonsense or is silent is not taken for a server."""
+    for package in server.clients:
+        pytest.importorskip(package)
+    monkeypatch.setattr(looking, "PATIENCE", 0.5)
+    with pytest.raises(NoAnswer) as refused:
+        server.ping(server.address(stranger(greeting)))
+    assert str(refused.value)
 
 
 @pytest.mark.live
