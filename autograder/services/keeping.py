@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from . import leases, looking, records
-from .model import NoAnswer, NotHere, Server, Service, Unusable
+from .model import Addresses, NoAnswer, NotHere, Server, Service, Unusable
 from .records import Record
 from .requiring import Passed, check_clients, from_environment, remedies, running, start
 
@@ -23,6 +23,7 @@ class Standing:
         detail: where it is from, or would be, or what is wrong.
         notes: what else a person should know, a sentence each.
         remedies: what would help if it is absent, any one of them.
+        more: other addresses of it, by name.
     """
 
     server: Server
@@ -31,6 +32,7 @@ class Standing:
     detail: str
     notes: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
+    more: Addresses = field(default_factory=dict)
 
 
 def standing(server: Server, state: Path) -> Standing:
@@ -46,7 +48,8 @@ def standing(server: Server, state: Path) -> Standing:
     notes = tuple(candidate.reason for candidate in candidates if isinstance(candidate, Passed))
     for candidate in candidates:
         if isinstance(candidate, Service):
-            return Standing(server, "runs", shown(server, candidate), candidate.provider, notes)
+            where = shown(server, candidate)
+            return Standing(server, "runs", where, candidate.provider, notes, more=candidate.more)
     for way in server.ways:
         if way.here():
             return Standing(server, "startable", "", way.name, notes)

@@ -100,7 +100,9 @@ def plan(binary: str, epmd: str, port: int, folder: Path) -> Plan:
     epmd, the process in which Erlang's nodes find each other, would become a daemon if the node
     had to start it: so it is started first, in the foreground, and ends with the node.
     """
-    management, between_nodes, names = (looking.free_port() for _ in range(3))
+    between_nodes, names = looking.free_port(), looking.free_port()
+    usual = port == 5672 and looking.is_free(_MANAGEMENT)
+    management = _MANAGEMENT if usual else looking.free_port()
     env = {
         "HOME": str(folder),  # for the cookie that Erlang writes there
         "ERL_EPMD_PORT": str(names),

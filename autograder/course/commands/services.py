@@ -38,6 +38,7 @@ def _show(it: Standing) -> None:
     head = f"  {screen.symbol(_SIGNS[it.state])} {it.server.title:<11}"
     if it.state == "runs":
         screen.say(f"{head} {it.address}  ({it.detail})")
+        _show_more(it.more)
     elif it.state == "startable":
         screen.say(f"{head} can be started  (from {it.detail})")
     elif it.state == "absent":
@@ -50,6 +51,11 @@ def _show(it: Standing) -> None:
         screen.say(f"      {screen.symbol('arrow')} {remedy}", "dim")
     for note in it.notes:
         screen.say(f"      {note}", "dim")
+
+
+def _show_more(addresses: dict[str, str]) -> None:
+    for name, where in addresses.items():
+        screen.say(f"{'':<16}{name}: {where}", "dim")
 
 
 def start_all(names: list[str]) -> None:
@@ -74,6 +80,7 @@ def start_all(names: list[str]) -> None:
         how = took if is_new else f"running already; {service.provider}"
         where = shown(server, service)
         screen.say(f"  {screen.symbol('done')} {service.title:<11} {where}  ({how})")
+        _show_more(service.more)
     if failed:
         raise Refusal("\n".join(failed))
 
