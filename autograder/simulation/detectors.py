@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Coroutine
 from pathlib import Path
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from .loop import lost_exception
@@ -66,7 +67,8 @@ class Unawaited:
         """After a failure, find coroutines still held by a traceback or a result."""
         told = "coroutine" in str(error)
         for thing in gc.get_objects():
-            if not isinstance(thing, Coroutine) or not inspect.iscoroutine(thing):
+            # By its type: isinstance() asks a weak proxy whose object is gone, which raises.
+            if type(thing) is not CoroutineType:
                 continue
             if inspect.getcoroutinestate(thing) != inspect.CORO_CREATED:
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import weakref
 
 import pytest
 
@@ -50,6 +51,20 @@ def test_a_coroutine_taken_for_its_result_is_named_beside_the_failure() -> None:
     assert isinstance(finding.error, AssertionError)
     assert [problem.name for problem in finding.problems] == ["never-awaited"]
     assert source(finding.problems[0]).endswith(MARK)
+
+
+def test_the_search_for_leftovers_survives_dead_proxies() -> None:
+    """A weak proxy whose object is gone, as logging leaves some, does not break the search."""
+
+    async def program(world: World) -> None:
+        gone = step()
+        proxies = [weakref.proxy(gone)]
+        gone.close()
+        del gone
+        raise ValueError(f"{len(proxies)} proxy")
+
+    finding = find(program)
+    assert isinstance(finding.error, ValueError)
 
 
 def test_a_sleep_that_is_not_awaited_is_the_callers_mistake() -> None:
