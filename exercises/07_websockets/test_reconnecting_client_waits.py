@@ -1,0 +1,163 @@
+"""Grades how reconnecting_client.py waits before it connects again."""
+
+import asyncio
+from collections import defaultdict
+from statistics import mean
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.grading.benches.chat_feed import HOST, PORT, Follower, open_feed
+from autograder.simulation import simulate
+
+STEPS = 200_000
+SOON = 0.2
+"""Seconds until everybody has learned that a connection is broken: a trip takes 0.05."""
+TRIP = 0.3
+"""Seconds that an attempt itself may take: some trips, and a name looked up."""
+
+
+class Doorman(asyncio.Protocol):
+    """Shuts the door in everybody's face, and notes who came when."""
+
+    def __init__(self, world, came):
+        self.world = world
+        self.came = came
+
+    def connection_made(self, transport):
+        self.came[transport.get_extra_info("peername")[0]].append(self.world.time())
+        transport.abort()
+
+
+async def shut_the_door(world):
+    """A server that accepts nobody; when each client came, by its address."""
+    came = defaultdict(list)
+    with world.network.at(HOST):
+        await asyncio.get_running_loop().create_server(lambda: Doorman(world, came), HOST, PORT)
+    return came
+
+
+def follow_from(world, submission, host, **options):
+    """A client at work on a host of its own."""
+    with world.network.at(host):
+        return Follower(world, submission, **options).start()
+
+
+async def stop(followers):
+    for follower in followers:
+        follower.task.cancel()
+    await asyncio.wait([follower.task for follower in followers], timeout=30)
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("All of them lost their connection in one moment. When does each come back?")
+@simulate(seeds=3, steps=STEPS)
+async def test_a_herd_spreads_out(world, submission):
+    """Clients that all lose their connection in one moment do not come back in one moment."""
+    async with open_feed(world) as feed:
+        herd = [follow_from(world, submission, f"client-{n}", base=4.0) for n in range(60)]
+        await feed.until(lambda: len(feed.members) == 60, 30)
+        assert len(feed.members) == 60, f"60 clients, and {len(feed.members)} connected"
+        before, lost = len(feed.attempts), world.time()
+        if world.choose(2, "how"):
+            what = "A server with 60 clients was restarted, which took 3 s"
+            await feed.crash()
+            await asyncio.sleep(3)
+            await feed.open()
+        else:
+            what = "A router broke the 60 connections to a server"
+            world.network.reset(HOST)
+            await asyncio.sleep(SOON)
+        await feed.until(lambda: len(feed.members) == 60, 60)
+        times = sorted(at - lost for at in feed.attempts[before:])
+        busiest, begin = max((sum(t <= at < t + 0.4 for at in times), -t) for t in [0.0, *times])
+        assert busiest <= 30, mistake(
+            "reconnect-storm",
+            f"{what}; base=4.0. {busiest} of them came back within 0.4 s, {-begin:.1f} s after "
+            "they had lost their connections. Spread evenly it would be 6.",
+        )
+        back = len(feed.members)
+        assert back == 60, f"{what}. A minute later {back} of 60 clients are back"
+        await stop(herd)
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Full jitter: anything between nothing and the bound, not a bit around it.")
+@simulate(seeds=1, steps=STEPS)
+async def test_waits_are_random_and_bounded(world, submission):
+    """The n-th wait is anything between 0 and min(cap, base * 2**n), evenly distributed."""
+    came = await shut_the_door(world)
+    herd = [follow_from(world, submission, f"client-{n}", base=1.0, cap=6.0) for n in range(60)]
+    await asyncio.sleep(22)
+    ended = [follower.ended() for follower in herd if follower.ended()]
+    assert not ended, f"the server broke off every handshake, and {ended[0]}"
+    assert len(came) == 60, f"60 clients were started, and {len(came)} tried to connect"
+    attempts = min(len(times) for times in came.values())
+    assert attempts > 4, (
+        "base=1.0, cap=6.0, and the server broke off every handshake: the sixth attempt is due "
+        f"after 19 s at the latest. A client tried {attempts} times in 22 s"
+    )
+    for number, bound in enumerate((1.0, 2.0, 4.0, 6.0)):
+        waits = [times[number + 1] - times[number] for times in came.values()]
+        check_waits(f"base=1.0, cap=6.0, 60 clients, wait {number}", bound, waits)
+    await stop(herd)
+
+
+def check_waits(what, bound, waits):
+    """These are evenly distributed between 0 and the bound, but for the trips that are in them."""
+    longest, shortest, middle = max(waits), min(waits), mean(waits)
+    assert longest - shortest > TRIP, mistake(
+        "reconnect-storm",
+        f"{what}: all of them waited for {shortest:.1f} to {longest:.1f} s. Who is turned away "
+        "together comes back together.",
+    )
+    seen = f"it was {shortest:.2f} to {longest:.2f} s, and {middle:.2f} s on average"
+    assert longest <= bound + TRIP, f"{what} is {bound:g} s at most; {seen}"
+    assert shortest < bound / 4 + TRIP, f"{what} may be next to nothing; {seen}"
+    assert longest > 3 / 4 * bound, f"{what} may be as long as {bound:g} s; {seen}"
+    assert 0.3 * bound < middle < 0.7 * bound + TRIP, (
+        f"{what} is {bound / 2:g} s on average, if it is evenly distributed; {seen}"
+    )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2, steps=STEPS)
+async def test_a_welcome_starts_the_waits_anew(world, submission):
+    """After a welcome the waits begin with `base` again, however many attempts had failed."""
+    async with open_feed(world) as feed:
+        await feed.close()
+        herd = [
+            follow_from(world, submission, f"client-{n}", base=0.5, cap=1000.0) for n in range(5)
+        ]
+        await asyncio.sleep(600)
+        await feed.open()
+        await feed.until(lambda: len(feed.members) == 5, 3000)
+        assert len(feed.members) == 5, "the server is back, and not all 5 clients are: cap=1000.0"
+        await feed.crash()
+        await feed.open()
+        before = world.time()
+        await feed.until(lambda: len(feed.members) == 5, 60)
+        took = world.time() - before
+        assert took < 2, (
+            "base=0.5: after a good connection the first wait is 0.5 s at most. It was lost, and "
+            f"{took:.1f} s later {len(feed.members)} of 5 clients were back"
+        )
+        await stop(herd)
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("What is 0.5 * 2**1024?")
+@simulate(seeds=1, steps=1_000_000)
+async def test_a_long_outage_is_outlived(world, submission):
+    """After more than a thousand failed attempts it still tries, and comes back."""
+    async with open_feed(world, "one") as feed:
+        await feed.close()
+        follower = follow_from(world, submission, "client-1", base=0.5, cap=0.5)
+        await asyncio.wait([follower.task], timeout=320)
+        assert not follower.ended(), (
+            f"the server refused connections for {world.time():.0f} s, and then {follower.ended()}"
+        )
+        await feed.open()
+        await feed.until(lambda: follower.ids, 60)
+        assert follower.ids == [1], f"the server is back, and handled were {follower.ids}"
+        await stop([follower])
