@@ -169,7 +169,8 @@ async def one_at_a_time(world: World) -> None:
 async def patience(world: World) -> None:
     """A client with retries outlives a restart of its server."""
     server = RedisServer(world)
-    retry = Retry(ExponentialBackoff(cap=1, base=0.05), 20)
+    lost = (ConnectionError, OSError)
+    retry = Retry(ExponentialBackoff(cap=1, base=0.05), 20, supported_errors=lost)
     async with redis.from_url(server.url, retry=retry) as client:
         await client.set("a", 1)
         restart = asyncio.create_task(server.restart(down_for=2.0))
