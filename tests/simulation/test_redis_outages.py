@@ -185,6 +185,8 @@ def test_what_is_not_simulated_is_said_to_be_so() -> None:
                 await client.geoadd("k", [1.0, 2.0, "x"])
             with pytest.raises(ResponseError, match="unknown command 'SPICE'"):
                 await client.execute_command("SPICE")
+            with pytest.raises(ResponseError, match="does not do what notify-keyspace-events"):
+                await client.config_set("notify-keyspace-events", "KEA")
 
     in_world(program)
 

@@ -170,6 +170,8 @@ def test_waiting_for_what_the_server_knows() -> None:
             assert await server.until(lambda: len(server.value("q") or []) == 3 and "three")
             assert server.value("q") == ["0", "1", "2"]
             assert await server.until(lambda: True) is True
+            with pytest.raises(ZeroDivisionError):
+                await server.until(lambda: 1 / (4 - len(server.value("q"))) > 1)
             await task
 
     in_world(program)

@@ -178,6 +178,9 @@ class Engine:
             return command.handler(Call(self, session, command, args, waits))
         except RedisError as error:
             return error
+        except Exception as error:
+            # A fault of this server must not look like a lost connection, which is survived.
+            return RedisError(f"ERR the simulated server fails in {command.name}: {error!r}")
 
     # -- waiting --------------------------------------------------------------------------------
 

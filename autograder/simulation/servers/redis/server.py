@@ -146,7 +146,7 @@ class RedisServer:
         ]
 
     def on_command(self, hook: Callable[[Executed], object]) -> None:
-        """Call ``hook`` whenever a command was answered; it must not wait."""
+        """Call ``hook`` whenever a command was answered; it must neither wait nor raise."""
         self._hooks.append(hook)
 
     async def until(self, condition: Callable[[], Any]) -> Any:
@@ -357,7 +357,11 @@ class RedisServer:
         for condition, future in self._waiting:
             if future.done():
                 continue
-            value = condition()
+            try:
+                value = condition()
+            except Exception as error:
+                future.set_exception(error)
+                continue
             if value:
                 future.set_result(value)
             else:

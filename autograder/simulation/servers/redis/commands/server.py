@@ -8,6 +8,7 @@ from ..replies import RedisError, Reply, Text
 from .client import VERSION
 from .table import TABLE, Call, Command, command
 
+_NOT_SIMULATED = {b"maxmemory", b"notify-keyspace-events"}
 _BYTES = {b"k": 1000, b"kb": 1024, b"m": 1000**2, b"mb": 1024**2, b"g": 1000**3, b"gb": 1024**3}
 
 
@@ -123,6 +124,9 @@ def config_set(call: Call) -> Reply:
             value = _merge_limits(config[name], value)
         elif name == b"maxmemory":
             value = b"%d" % _bytes(value)
+        if value and value != b"0" and name in _NOT_SIMULATED:
+            shown = name.decode()
+            raise RedisError(f"ERR the simulated server does not do what {shown} asks for")
         config[name] = value
     return "OK"
 
