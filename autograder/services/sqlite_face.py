@@ -3,12 +3,14 @@
 Code written for aiosqlite, in SQL that both databases understand, runs on a real server this way.
 Placeholders are rewritten, and a transaction begins by itself before the first INSERT, UPDATE or
 DELETE, as it does in Python's sqlite3. BEGIN IMMEDIATE keeps out others who write, until the end of
-the transaction, and whoever has to wait for a lock waits five seconds at most. All else is
-PostgreSQL's own: others who write do so side by side, and isolation is READ COMMITTED.
+the transaction, and whoever has to wait for a lock waits five seconds at most. What has been asked
+is carried out, also if whoever asked is cancelled meanwhile. All else is PostgreSQL's own: others
+who write do so side by side, and isolation is READ COMMITTED.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import re
 from collections.abc import (
@@ -21,8 +23,9 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import Any
+from typing import Any, TypeVar
 
+_T = TypeVar("_T")
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 _PLACEHOLDER = re.compile(r"'(?:[^']|'')*'|\?(?P<number>\d*)|(?<!:):(?P<name>[A-Za-z_]\w*)")
@@ -116,6 +119,8 @@ class Connection:
     def __init__(self, real: Any) -> None:
         self._real = real
         self.before_each: Callable[[str], Awaitable[None] | None] | None = None
+        self._turn = asyncio.Lock()
+        self._at_work: set[asyncio.Task[Any]] = set()
         self.isolation_level: str | None = ""
         self.total_changes = 0
         self.row_factory: Any = None
@@ -139,15 +144,15 @@ class Connection:
     async def commit(self) -> None:
         if self.in_transaction:
             await self._told("COMMIT")
-            await self._real.execute("COMMIT")
+            await self._carried_out(self._real.execute("COMMIT"))
 
     async def rollback(self) -> None:
         # Not only if `in_transaction`: a BEGIN that was cancelled may be carried out yet, and this
         # queues up behind it.
-        await self._real.execute("ROLLBACK")
+        await self._carried_out(self._real.execute("ROLLBACK"))
 
     async def close(self) -> None:
-        await self._real.close()
+        await self._carried_out(self._real.close())
 
     async def __aenter__(self) -> Connection:
         return self
@@ -160,8 +165,28 @@ class Connection:
         if waiting is not None:
             await waiting
 
+    async def _carried_out(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """One thing after another, and each to its end, as aiosqlite's thread does it."""
+
+        async def in_turn() -> _T:
+            async with self._turn:
+                return await work
+
+        task = asyncio.create_task(in_turn())
+        self._at_work.add(task)
+        task.add_done_callback(self._is_done)
+        return await asyncio.shield(task)
+
+    def _is_done(self, task: asyncio.Task[Any]) -> None:
+        self._at_work.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked has it, or has gone
+
     async def _execute(self, sql: str, parameters: Parameters) -> Cursor:
         await self._told(sql)
+        return await self._carried_out(self._run(sql, parameters))
+
+    async def _run(self, sql: str, parameters: Parameters) -> Cursor:
         first = _FIRST_WORD.match(sql)
         word = first[1].upper() if first else ""
         if word == "BEGIN":  # IMMEDIATE, EXCLUSIVE and DEFERRED are SQLite's

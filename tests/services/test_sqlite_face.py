@@ -91,3 +91,24 @@ def test_begin_immediate_keeps_others_out_who_write(database_url: str) -> None:
         return said
 
     assert asyncio.run(talk()) == [0, 1]
+
+
+@pytest.mark.live
+def test_what_was_asked_is_carried_out_though_nobody_waits(database_url: str) -> None:
+    async def talk() -> list[object]:
+        async with await sqlite_face.connect(database_url) as db:
+            await db.execute("CREATE TABLE things (name TEXT PRIMARY KEY)")
+            db.before_each = lambda sql: asking.cancel() and None
+
+            async def insert() -> None:
+                await db.execute("INSERT INTO things VALUES ('lamp')")
+
+            asking = asyncio.create_task(insert())
+            await asyncio.wait([asking])
+            db.before_each = None
+            said: list[object] = [asking.cancelled(), db.in_transaction]
+            await db.rollback()  # in line behind the BEGIN and the INSERT
+            said += [db.in_transaction, await db.execute_fetchall("SELECT * FROM things")]
+        return said
+
+    assert asyncio.run(talk()) == [True, False, False, []]
