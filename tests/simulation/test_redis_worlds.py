@@ -179,6 +179,18 @@ async def patience(world: World) -> None:
         await restart
 
 
+async def patience_by_default(world: World) -> None:
+    """A client made without from_url tries again by itself, with jitter."""
+    server = RedisServer(world)
+    async with redis.Redis(host=server.host) as client:
+        await client.set("a", 1)
+        server.disconnect()
+        assert await client.get("a") == b"1"
+        server.cut(after="GET", nth=2)
+        for _ in range(5):
+            assert await client.get("a") == b"1"
+
+
 async def bounded_pool(world: World) -> None:
     """A pool of two connections serves ten callers in turn."""
     server = RedisServer(world)
@@ -252,8 +264,8 @@ async def producer_and_stream(world: World) -> None:
 
 IDIOMS: list[Program] = [
     consumer_group, recovery, listening, listening_by_handler, polling, optimistic_locking,
-    one_at_a_time, patience, bounded_pool, never_closed, health_checks, time_limits,
-    producer_and_stream,
+    one_at_a_time, patience, patience_by_default, bounded_pool, never_closed, health_checks,
+    time_limits, producer_and_stream,
 ]  # fmt: skip
 
 

@@ -39,7 +39,6 @@ class Engine:
     Attributes:
         now: ms since 1970, as of the command that runs.
         observe: called when a command is answered, with its session, words and reply.
-        blocked: called when a command has begun to wait; its deadline is in ``session.wait``.
     """
 
     def __init__(
@@ -65,7 +64,6 @@ class Engine:
         self.commands_processed = 0
         self.connections_received = 0
         self.observe: Observer = lambda session, words, reply: None
-        self.blocked: Callable[[Session], None] = lambda session: None
 
     # -- connections ----------------------------------------------------------------------------
 
@@ -113,9 +111,7 @@ class Engine:
         self.commands_processed += 1
         skips = session.skip_replies
         reply = self._run(session, words)
-        if reply is NOTHING_YET:
-            self.blocked(session)
-        else:
+        if reply is not NOTHING_YET:
             session.reply(reply)
             self.observe(session, words, reply)
         if skips:
@@ -270,8 +266,8 @@ DEFAULT_CONFIG = {
 
 
 NOT_SIMULATED = frozenset(
-    b"BITCOUNT BITFIELD BITFIELD_RO BITOP BITPOS DUMP FCALL FCALL_RO FUNCTION GEOADD GEODIST "
-    b"GEOHASH GEOPOS GEORADIUS GEORADIUSBYMEMBER GEOSEARCH GEOSEARCHSTORE GETBIT HEXPIRE "
+    b"BITCOUNT BITFIELD BITFIELD_RO BITOP BITPOS CLUSTER DUMP FCALL FCALL_RO FUNCTION GEOADD "
+    b"GEODIST GEOHASH GEOPOS GEORADIUS GEORADIUSBYMEMBER GEOSEARCH GEOSEARCHSTORE GETBIT HEXPIRE "
     b"HEXPIREAT HEXPIRETIME HGETDEL HGETEX HPERSIST HPEXPIRE HPEXPIREAT HPEXPIRETIME HPTTL "
     b"HSETEX HTTL LATENCY LCS MIGRATE MODULE MONITOR MSETEX PFADD PFCOUNT PFMERGE PSYNC "
     b"REPLICAOF RESTORE SETBIT SHUTDOWN SLAVEOF SORT SORT_RO SYNC XACKDEL XDELEX".split()
