@@ -32,7 +32,7 @@ LIMITS = replace(Limits(), wall=120.0)  # CI's machines are busy; nothing here w
 def test_right_answers_have_full_marks_every_time(exercise: tree.Exercise, tmp_path: Path) -> None:
     for number, answer in enumerate(answers(exercise)):
         folder = tmp_path / str(number)
-        place(answer, folder / "exercises" / exercise.file)
+        place(answer, folder / "exercises" / exercise.file, ROOT / "solutions" / exercise.file)
         order = Order(answer.name, take(Folder(folder), ROOT, [exercise]), (exercise,), LIMITS)
         for _ in range(TIMES):
             found = grade_order(order, ROOT).verdict
@@ -75,9 +75,11 @@ def answers(exercise: tree.Exercise) -> Iterator[Path]:
             yield path
 
 
-def place(answer: Path, target: Path) -> None:
+def place(answer: Path, target: Path, solution: Path) -> None:
+    """Lay an answer where its exercise is; of several files, those it lacks are the solution's."""
     target.parent.mkdir(parents=True)
     if answer.is_dir():
-        shutil.copytree(answer, target)
+        shutil.copytree(solution, target)
+        shutil.copytree(answer, target, dirs_exist_ok=True)
     else:
         shutil.copy(answer, target)

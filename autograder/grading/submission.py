@@ -72,6 +72,7 @@ class Copies:
         if version != self._tried:
             self._tried, self.complaint = version, None
             self._forms, self._varies, self._parked = {}, False, None
+            self._wanted = [name for name in self._wanted if name in self.files()]
             self.forget()
             try:
                 self._try_out()
