@@ -30,7 +30,8 @@ gives, with nothing set to anything special; you are the only one who uses this 
 write at the same moment, SQLite lets one of them wait for the other, up to five seconds.
 
 With `--live`, the tests also run your function on PostgreSQL. There it gets a connection with the
-same methods (execute, commit, rollback and the like), so keep to SQL that both understand.
+same methods (execute, commit, rollback and the like), so keep to SQL that both understand. (BEGIN
+IMMEDIATE keeps others out there, too.)
 
 Out of scope: pauses between the attempts, and an order_id that is there already.
 """
