@@ -24,7 +24,9 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFTEST = f"""
-import sys
+import signal, sys
+if hasattr(signal, "SIGHUP"):  # whoever started these tests may have it ignored
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 sys.path.insert(0, {str(ROOT)!r})
 from autograder.services import catalogue
 from tests.services.fakes import fake, way
@@ -98,7 +100,7 @@ def test_it_ends_when_pytest_is_killed(tmp_path: Path, name: str) -> None:
         address = noted(tmp_path)
         assert answers(address)
         running.send_signal(signal.Signals[name])
-        running.wait()
+        running.wait(timeout=60)
     eventually(lambda: not answers(address))
 
 
@@ -108,7 +110,7 @@ def test_it_is_gone_after_ctrl_c(tmp_path: Path) -> None:
     with session(tmp_path, WAITS.format(name="fake")) as running:
         address = noted(tmp_path)
         os.killpg(running.pid, signal.SIGINT)
-        output, _ = running.communicate()
+        output, _ = running.communicate(timeout=180)
         assert b"KeyboardInterrupt" in output
         assert not answers(address)
 
@@ -117,7 +119,7 @@ def test_it_is_gone_after_ctrl_c(tmp_path: Path) -> None:
 def test_it_is_gone_after_the_session(tmp_path: Path, more: str) -> None:
     """Tests that pass, exit and fail: all of them had the same server, and it is gone."""
     with session(tmp_path, ENDS.format(more=more)) as running:
-        running.communicate()
+        running.communicate(timeout=180)
         [address] = set((tmp_path / "note").read_text().split())
         assert not answers(address)
 
@@ -126,7 +128,7 @@ def test_the_workers_of_a_session_share_it(tmp_path: Path) -> None:
     """Two processes of pytest-xdist have one server between them."""
     pytest.importorskip("xdist")
     with session(tmp_path, MEETS, "--tx", "2*popen", "--dist", "each") as running:
-        output, _ = running.communicate()
+        output, _ = running.communicate(timeout=180)
         assert b"2 passed" in output
     first, second = [note.read_text() for note in tmp_path.glob("note-*")]
     assert first == second
