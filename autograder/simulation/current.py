@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,24 @@ if TYPE_CHECKING:
 class _Here(threading.local):
     world: World | None = None
     worker: Worker | None = None
+
+
+class Process:
+    """What runs on one host, and can be killed as a whole; a new one begins where one was killed.
+
+    Compared by identity: two processes of one host are not the same.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+current_process: contextvars.ContextVar[Process | None] = contextvars.ContextVar(
+    "process", default=None
+)
+"""The process that the running code belongs to; None for the test itself."""
 
 
 here = _Here()

@@ -145,8 +145,10 @@ def leftover_tasks(world: World) -> list[Problem]:
 
 
 def _concerns(world: World, task: SimulatedTask) -> bool:
-    """True for a task that studied code made, other than the test's own."""
-    return task.author is not None and task is not world.main
+    """True for a task that studied code made, other than the test's own and those of the dead."""
+    if task.author is None or task is world.main:
+        return False
+    return world.deaths is None or not world.deaths.is_dead(task.process)
 
 
 def stubborn_task(world: World) -> Problem | None:

@@ -164,21 +164,30 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
             self._collect_due()
         count = len(ready)
         self._count_steps(count)
-        if self.world.tracing:
-            self._run_traced(count)
+        if self.world.tracing or self.world.deaths is not None:
+            self._run_watched(count)
             return
         for _ in range(count):
             handle = ready.popleft()
             if not handle._cancelled:
                 handle._run()
 
-    def _run_traced(self, count: int) -> None:
-        recorder = self.world.recorder
+    def _run_watched(self, count: int) -> None:
         for _ in range(count):
             handle = self._ready.popleft()
             if not handle._cancelled:
-                handle._run()
-                recorder.ran(handle)
+                self._run_one(handle)
+
+    def _run_one(self, handle: asyncio.Handle) -> None:
+        """Run what is ready, unless it belongs to the dead, and tell whoever wants to know."""
+        world = self.world
+        if world.deaths is not None and world.deaths.holds(handle):
+            return
+        handle._run()
+        if world.tracing:
+            world.recorder.ran(handle)
+        if world.deaths is not None:
+            world.deaths.ran(handle)
 
     def _run_one_shuffled(self) -> None:
         """The advisory tier: the strategy picks which lane runs next."""
@@ -192,9 +201,7 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
         handle = self.strategy.pick(self.world)
         if handle is not None and not handle._cancelled:
             self._count_steps(1)
-            handle._run()
-            if self.world.tracing:
-                self.world.recorder.ran(handle)
+            self._run_one(handle)
 
     def _count_steps(self, count: int) -> None:
         before = self.steps

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from .current import here, world_on_loop_thread
+from .current import current_process, here, world_on_loop_thread
 from .patches import Patches
 
 if TYPE_CHECKING:
@@ -104,8 +104,23 @@ def _thread(*args: Any, **kwargs: Any) -> Any:
     return Thread(*args, **kwargs) if here.world is None else _NoThread()
 
 
+def _remember_connections(patches: Patches) -> None:
+    """A process that is killed leaves its transactions to be rolled back: so it must be known
+    which connections it has opened."""
+
+    def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = original(*args, **kwargs)
+        world, process = here.world, current_process.get()
+        if world is not None and process is not None:
+            world.databases.append((process, connection))
+        return connection
+
+    original = patches.put(sqlite3, "connect", connect)
+
+
 def install(patches: Patches) -> None:
     """Put the queue in place, if aiosqlite has been imported."""
+    _remember_connections(patches)
     core = sys.modules.get("aiosqlite.core")
     if core is not None:
         patches.put(core, "SimpleQueue", _QueueMaker)

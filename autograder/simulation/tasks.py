@@ -7,6 +7,8 @@ import sys
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
+from .current import Process, current_process
+
 if TYPE_CHECKING:
     from .loop import SimulatedLoop
 
@@ -28,12 +30,16 @@ class SimulatedTask(asyncio.Task[Any]):
     number: int
     author: tuple[str, int] | None
     cancelled_at: float | None
+    process: Process | None
 
     def __init__(self, coro: Awaited, *, loop: SimulatedLoop, **options: Any) -> None:
         loop.task_count += 1
         self.number = loop.task_count
         self.author = loop.ownership.author(sys._getframe(1))
         self.cancelled_at = None
+        context = options.get("context")
+        owner = current_process.get() if context is None else context.get(current_process)
+        self.process = owner
         super().__init__(coro, loop=loop, **options)
 
     def __hash__(self) -> int:

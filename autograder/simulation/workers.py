@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from .clock import real_monotonic, real_sleep
 from .conditions import is_ours, real_threads
-from .current import here
+from .current import current_process, here
 from .problems import Deadlock, Problem
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Worker:
         self._over = False
         self._thread = 0
         self.stops = 0
+        self.process = current_process.get()
 
     def run(self) -> None:
         """The thread's body."""
@@ -191,7 +192,12 @@ class Workers:
         """Hand over to a worker, and wait until it parks, ends or blocks on something real."""
         if worker.stops != stop:
             return  # something else has ended that stop of it
-        worker.go()
+        deaths = self.world.deaths
+        if deaths is not None and deaths.is_dead(worker.process):
+            self.parked.discard(worker)
+            worker.end()
+        else:
+            worker.go()
         with self._patiently():
             if self._baton.take(_MOMENT):
                 return

@@ -22,11 +22,15 @@ from .waits import describe_wait, standing_still
 
 if TYPE_CHECKING:
     import random
+    import sqlite3
 
     from .channels import Channel
+    from .current import Process
+    from .deaths import Deaths
     from .faults import Interrupted
     from .network import Network
     from .strategies import Strategy
+    from .tasks import SimulatedTask
     from .workers import Workers
 
 Latency = tuple[float, float]
@@ -70,6 +74,8 @@ class World:
         self.unawaited = detectors.Unawaited(self)
         self.loop = SimulatedLoop(self, strategy=strategy, **limits)
         self.recorder: Silence = Recorder(self) if tracing else Silence()
+        self.deaths: Deaths | None = None
+        self.databases: list[tuple[Process, sqlite3.Connection]] = []
         self._network: Network | None = None
         self._entropy: random.Random | None = None
         self._labels: dict[asyncio.Task[Any], str] = {}
@@ -145,6 +151,33 @@ class World:
         self.interrupted_once = self.interrupted_once or outcome.fired
         return outcome
 
+    def kill(self, host: str) -> None:
+        """Kill what runs on a host (started in ``network.at(host)``), as ``kill -9`` does.
+
+        Nothing of it runs any more, no clean-up either. Its connections are closed, its peers see
+        that, and its open SQLite transactions are rolled back. Whatever is started on the host from
+        now on is another process.
+        """
+        self._mortality().kill(self.network.host(host).process)
+
+    async def killed(self, coro: Coroutine[Any, Any, Any], host: str) -> Interrupted:
+        """Run ``coro`` as a process on a host and `kill` that at this world's await (tests with
+        ``at_every_await``), whichever of its tasks waits there.
+
+        Unlike what `interrupted` does, nothing of it cleans up. The outcome says whether it was
+        killed (``fired``), or else what it returned; what it raises goes through.
+        """
+        outcome = await self._mortality().run(coro, host, self.interruption)
+        self.interrupted_once = self.interrupted_once or outcome.fired
+        return outcome
+
+    def _mortality(self) -> Deaths:
+        if self.deaths is None:
+            from .deaths import Deaths
+
+            self.deaths = Deaths(self)
+        return self.deaths
+
     @property
     def network(self) -> Network:
         """The world's network, made when it is first used."""
@@ -208,10 +241,15 @@ class World:
 
     def all_tasks(self) -> list[asyncio.Task[Any]]:
         """Every task that is not done, oldest first."""
-        tasks: list[asyncio.Task[Any]] = [task for task in self.loop.tasks if not task.done()]
+        tasks: list[asyncio.Task[Any]] = [
+            task for task in self.loop.tasks if not task.done() and not self._is_dead(task)
+        ]
         if self.loop.makes_other_tasks:
             tasks += asyncio.all_tasks(self.loop) - set(tasks)
         return tasks
+
+    def _is_dead(self, task: SimulatedTask) -> bool:
+        return self.deaths is not None and self.deaths.is_dead(task.process)
 
     def too_long(self, kind: type[WorldEnded], name: str, message: str) -> WorldEnded:
         """The error for a world that cannot go on: says who waits for what."""
@@ -294,6 +332,8 @@ class World:
         loop = self.loop
         self.tracing = False
         self.recorder.stop()
+        if self.deaths is not None:
+            self.deaths.let_go()
         loop.deadline = math.inf  # the world may have ended because its time or steps were up
         for _ in range(3):
             left = self.all_tasks()

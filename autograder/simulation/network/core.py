@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..current import Process
 from ..problems import Refused
 from .connection import Connection
 from .faults import Faults
@@ -261,6 +262,21 @@ class Network(Faults):
 
         self.world.at_end(clean_up)
         return runner
+
+    # -- the end of a process --------------------------------------------------------------------
+
+    def bury(self, process: Process) -> None:
+        """A process was killed: its sockets are closed, and its host begins another one."""
+        for host in self._hosts.values():
+            if host.process is process:
+                host.process = Process(host.name)
+        for server in self._servers:
+            if server.belongs_to(process):
+                server.close()
+        for connection in list(self._connections):
+            for end in (connection.client, connection.server):
+                if end.belongs_to(process):
+                    end.die()
 
     # -- the end --------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..current import Process
+
 if TYPE_CHECKING:
     from .server import SimulatedServer
 
@@ -42,6 +44,7 @@ class Host:
         bandwidth: bytes a second of a link to it, each way; None for no bound.
         stalled: nothing gets to it or from it for now.
         vanished: nothing gets to it or from it, and TCP gives up in the end.
+        process: what is started there belongs to it.
         fragment: the share of writes to or from it that arrive in two pieces (never when calm).
     """
 
@@ -56,6 +59,10 @@ class Host:
     rules: list[Rule] = field(default_factory=list)
     listeners: dict[tuple[str, int], SimulatedServer] = field(default_factory=dict)
     last_port: int = _FIRST_FRESH_PORT - 1
+    process: Process = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.process = Process(self.name)
 
     def fresh_port(self) -> int:
         """A port that nothing on this host has been given yet."""

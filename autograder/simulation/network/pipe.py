@@ -293,6 +293,14 @@ class Pipe:
         if self._waited_for:
             self._wake_up_at(when)
 
+    def disown(self) -> None:
+        """The receiver is dead: what arrives is the operating system's to deal with."""
+        self.context = Context()
+        if self._timer is not None:
+            when = self._timer.when()
+            self._timer.cancel()
+            self._timer = self._loop.call_at(when, self._arrive, context=self.context)
+
     def close(self) -> None:
         """The world is over."""
         self._ended = Signal.RESET

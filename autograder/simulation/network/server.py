@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from ..current import Process, current_process
 from .sockets import SimulatedSocket
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ class SimulatedServer(asyncio.AbstractServer):
             if place.host is host:
                 return place.context.copy()
         return Context()
+
+    def belongs_to(self, process: Process) -> bool:
+        """True if it was a program of this process that listens."""
+        return any(place.context.get(current_process) is process for place in self._places or ())
 
     # -- what programs do with it ---------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..current import current_process
 from ..problems import Refused
 from .connection import Connection
 from .hosts import ANY, LOOPBACK, Host, Link, Range, normal, port_number
@@ -67,11 +68,16 @@ class Topology:
 
     @contextmanager
     def at(self, name: str) -> Iterator[Host]:
-        """Run the block as that host: connections come from it, 127.0.0.1 is it."""
-        token = current_host.set(self._host(name).name)
+        """Run the block as that host: connections come from it, 127.0.0.1 is it.
+
+        What is started in it belongs to the host's process, which `World.kill` can kill.
+        """
+        host = self._host(name)
+        token, owner = current_host.set(host.name), current_process.set(host.process)
         try:
-            yield self._host(name)
+            yield host
         finally:
+            current_process.reset(owner)
             current_host.reset(token)
 
     def connections(self, host: str | None = None) -> list[Connection]:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..current import Process, current_process
 from .pipe import Pipe, Signal
 from .reading import ReadingTransport, os_error
 
@@ -284,6 +285,22 @@ class SimulatedTransport(ReadingTransport):
         if not self._gone:
             self._broken = True
             self._fatal(os_error(ConnectionAbortedError, errno.ECONNABORTED))
+
+    def die(self) -> None:
+        """The program at this end is dead: the operating system closes its socket."""
+        if self._gone:
+            return
+        self._buffer.clear()
+        self._buffered = 0
+        self._closing = True
+        self._conn_lost += 1
+        self._incoming.disown()
+        self._leave()
+        self._on_gone(self)
+
+    def belongs_to(self, process: Process) -> bool:
+        """True if it was a program of this process that has opened or accepted the connection."""
+        return self._context.get(current_process) is process
 
     def turn_away(self) -> None:
         """Nobody accepts this connection any more."""
