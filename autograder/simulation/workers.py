@@ -132,6 +132,8 @@ class Worker:
         """
         if not hasattr(time, "pthread_getcpuclockid"):
             return
+        if self._thread not in {thread.ident for thread in threading.enumerate()}:
+            return  # to ask for the clock of a thread that is gone, or not there yet, may crash
         clock = time.pthread_getcpuclockid(self._thread)
         before = time.clock_gettime(clock)
         for _ in range(_LOOKS):
