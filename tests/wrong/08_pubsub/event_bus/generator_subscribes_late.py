@@ -1,0 +1,154 @@
+"""An async generator that subscribes, gives the events, and unsubscribes in a `finally`: so neat.
+
+Its first line runs when somebody asks for the first event. What is published between subscribe()
+and then is lost, and a reader that is cancelled takes the generator with it.
+
+mistake: subscribes-after-publish
+also: lost-on-cancel
+fails: test_subscribed_means_subscribed, test_events_come_to_who_has_subscribed, test_wildcards,
+    test_the_publisher_waits_for_nobody, test_at_most_capacity_events_wait,
+    test_who_missed_something_is_told, test_missed_counts_on_while_it_is_read,
+    test_who_has_left_is_forgotten, test_they_come_and_go_while_it_publishes,
+    test_a_cancelled_wait_loses_nothing, test_a_reader_that_times_out_reads_on,
+    test_closing_the_bus_ends_all_subscriptions
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    topic: str
+    payload: Any = None
+
+
+@dataclass(frozen=True)
+class Missed:
+    count: int
+
+
+class BusClosed(Exception):
+    pass
+
+
+def fits(pattern, topic):
+    if not pattern:
+        return not topic
+    if pattern[0] == "#":
+        return fits(pattern[1:], topic) or (bool(topic) and fits(pattern, topic[1:]))
+    return bool(topic) and pattern[0] in ("*", topic[0]) and fits(pattern[1:], topic[1:])
+
+
+class Inner:
+    """A queue, a number and a flag."""
+
+    def __init__(self, bus, pattern, capacity):
+        self.bus = bus
+        self.queue = asyncio.Queue(capacity)
+        self.missed = 0
+        self.ended = asyncio.Event()
+
+    def put(self, event):
+        if self.queue.full():
+            self.queue.get_nowait()
+            self.missed += 1
+        self.queue.put_nowait(event)
+        self.stir()
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if self.missed:
+            missed, self.missed = Missed(self.missed), 0
+            return missed
+        if self.queue.empty() and not self.ended.is_set():
+            await self.something()
+            return await self.__anext__()
+        if self.queue.empty():
+            raise StopAsyncIteration
+        return self.queue.get_nowait()
+
+    async def something(self):
+        while self.queue.empty() and not self.ended.is_set():
+            self.wake = asyncio.get_running_loop().create_future()
+            await self.wake
+
+    def stir(self):
+        wake = getattr(self, "wake", None)
+        if wake is not None and not wake.done():
+            wake.set_result(None)
+
+    def end(self):
+        self.ended.set()
+        self.stir()
+
+    async def aclose(self):
+        self.bus.subscriptions.pop(self, None)
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.missed = 0
+        self.end()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        await self.aclose()
+
+
+class Subscription:
+    def __init__(self, bus, pattern, capacity):
+        self.bus, self.pattern = bus, pattern
+        self.inner = Inner(bus, pattern, capacity)
+        self.events = self.give()
+
+    async def give(self):
+        self.bus.subscriptions[self.inner] = self.pattern.split(".")
+        try:
+            async for event in self.inner:
+                yield event
+        finally:
+            await self.inner.aclose()
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        return await anext(self.events)
+
+    async def aclose(self):
+        await self.inner.aclose()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        await self.aclose()
+
+
+class EventBus:
+    def __init__(self):
+        self.subscriptions = {}
+        self.closed = False
+
+    def subscribe(self, pattern, *, capacity=100):
+        if self.closed:
+            raise BusClosed
+        return Subscription(self, pattern, capacity)
+
+    async def publish(self, topic, payload=None):
+        if self.closed:
+            raise BusClosed
+        wanted = [s for s, p in self.subscriptions.items() if fits(p, topic.split("."))]
+        for subscription in wanted:
+            subscription.put(Event(topic, payload))
+        return len(wanted)
+
+    async def aclose(self):
+        self.closed = True
+        for subscription in self.subscriptions:
+            subscription.end()
+        self.subscriptions = {}

@@ -1,0 +1,97 @@
+"""A queue for each subscriber, without a bound. So nothing is ever dropped, and nobody waits.
+
+One subscriber hangs on Friday evening; on Sunday the shop is out of memory.
+
+mistake: unbounded-queue
+fails: test_at_most_capacity_events_wait, test_who_missed_something_is_told,
+    test_missed_counts_on_while_it_is_read, test_closing_the_bus_ends_all_subscriptions
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    topic: str
+    payload: Any = None
+
+
+@dataclass(frozen=True)
+class Missed:
+    count: int
+
+
+class BusClosed(Exception):
+    pass
+
+
+def fits(pattern, topic):
+    if not pattern:
+        return not topic
+    if pattern[0] == "#":
+        return fits(pattern[1:], topic) or (bool(topic) and fits(pattern, topic[1:]))
+    return bool(topic) and pattern[0] in ("*", topic[0]) and fits(pattern[1:], topic[1:])
+
+
+END = object()
+
+
+class Subscription:
+    def __init__(self, bus, pattern, capacity):
+        self.bus = bus
+        self.queue = asyncio.Queue()
+        self.done = False
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if self.done:
+            raise StopAsyncIteration
+        event = await self.queue.get()
+        if event is END:
+            self.done = True
+            raise StopAsyncIteration
+        return event
+
+    async def aclose(self):
+        self.bus.subscriptions.pop(self, None)
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.queue.put_nowait(END)
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        await self.aclose()
+
+
+class EventBus:
+    def __init__(self):
+        self.subscriptions = {}
+        self.closed = False
+
+    def subscribe(self, pattern, *, capacity=100):
+        if self.closed:
+            raise BusClosed
+        subscription = Subscription(self, pattern, capacity)
+        self.subscriptions[subscription] = pattern.split(".")
+        return subscription
+
+    async def publish(self, topic, payload=None):
+        if self.closed:
+            raise BusClosed
+        event = Event(topic, payload)
+        wanted = [s for s, p in self.subscriptions.items() if fits(p, topic.split("."))]
+        for subscription in wanted:
+            subscription.queue.put_nowait(event)
+        return len(wanted)
+
+    async def aclose(self):
+        self.closed = True
+        for subscription in self.subscriptions:
+            await subscription.queue.put(END)
+        self.subscriptions = {}
