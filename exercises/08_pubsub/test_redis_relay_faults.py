@@ -1,0 +1,259 @@
+"""Grades what redis_relay.py does when the connection is lost."""
+
+import asyncio
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.grading.benches.relay_listeners import (
+    HEARTBEAT,
+    Listener,
+    Publisher,
+    assert_honest,
+    in_time,
+)
+from autograder.simulation import simulate
+
+STEPS = 200_000
+BACK = 10.0
+"""Seconds after which, at most, everything is subscribed again."""
+CHANNELS = ["lamps", "tea"]
+
+
+def open_server(world):
+    from autograder.simulation.servers.redis import RedisServer
+
+    server = RedisServer(world)
+    return server, Publisher(world, server)
+
+
+async def cut(server, publisher):
+    server.disconnect()
+    return "The connection was cut."
+
+
+async def restart(server, publisher):
+    publisher.down = True
+    await server.restart(down_for=20)
+    publisher.down = False
+    return "Redis was down for 20 s."
+
+
+async def refuse(server, publisher):
+    server.disconnect()
+    await server.refuse(7)
+    return "The connection was cut, and none was to be had for 7 s."
+
+
+async def cut_twice(server, publisher):
+    server.disconnect()
+    server.cut(after="SUBSCRIBE")
+    return "The connection was cut, and the next one as soon as it had been made."
+
+
+FAULTS = (cut, restart, refuse, cut_twice)
+
+
+async def assert_listens_again(listeners, publisher, when, what):
+    """Everybody gets what is published from now on."""
+    for listener in listeners:
+        before = len(publisher.sent[listener.channel])
+        publisher.publish(listener.channel)
+        await asyncio.sleep(1)
+        assert b"%d" % before in listener.data, (
+            f"{what} {when:g} s later a subscriber of {listener.channel} still got nothing"
+            + (f"; it ended: {listener.ended!r}" if listener.ended is not None else "")
+        )
+
+
+@pytest.mark.points(4)
+@pytest.mark.hint("redis-py subscribes again by itself. What does it say about that, and to whom?")
+@simulate(seeds=12, steps=STEPS)
+async def test_a_lost_connection_is_told(world, submission):
+    """After a lost connection everybody listens again, and was told when messages were lost."""
+    server, publisher = open_server(world)
+    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
+        listeners = [await Listener.join(world, relay, name) for name in [*CHANNELS, "lamps"]]
+        talking = asyncio.create_task(publisher.talk(CHANNELS, 40, every=0.1))
+        await asyncio.sleep(2 + 10 * world.draw("when"))
+        dead = world.time()
+        what = await FAULTS[world.seed % 4](server, publisher)
+        await asyncio.sleep(BACK)
+        await assert_listens_again(listeners, publisher, BACK, what)
+        await talking
+        await asyncio.sleep(1)
+        for listener in listeners:
+            assert_honest(listener, publisher, dead, what)
+        assert server.connections == 1, f"{what} Now there are {server.connections} connections"
+
+
+@pytest.mark.points(4)
+@pytest.mark.hint("Nothing comes from a dead connection, no error either. Whom can you ask?")
+@simulate(seeds=6, steps=STEPS)
+async def test_a_connection_that_dies_without_a_word(world, submission):
+    """A connection that is dead, with no error to show it, is replaced within 3 heartbeats."""
+    server, publisher = open_server(world)
+    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
+        listeners = [await Listener.join(world, relay, name) for name in CHANNELS]
+        quiet = world.seed % 2
+        talking = asyncio.create_task(publisher.talk(CHANNELS, 60, every=7 if quiet else 0.2))
+        await asyncio.sleep(6 + 20 * world.draw("when"))
+        dead = world.time()
+        server.disconnect(silently=True)
+        await asyncio.sleep(3 * HEARTBEAT + 1)
+        back = server.subscribers("lamps") and server.subscribers("tea")
+        assert back, mistake(
+            "half-open-unnoticed",
+            f"The connection to Redis died without a word. After {3 * HEARTBEAT + 1:g} s, with a "
+            f"heartbeat of {HEARTBEAT:g} s, the relay has no other, and waits for messages.",
+        )
+        what = "The connection died without a word."
+        await assert_listens_again(listeners, publisher, 3 * HEARTBEAT + 1, what)
+        await talking
+        await asyncio.sleep(1)
+        for listener in listeners:
+            assert_honest(listener, publisher, dead, what)
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("What is sent on one connection comes in order. What does a PONG prove?")
+@simulate(seeds=12, steps=STEPS)
+async def test_a_gap_covers_what_was_on_its_way(world, submission):
+    """A Gap covers the messages that were on their way when the connection was cut, too."""
+    server, publisher = open_server(world)
+    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
+        listener = await Listener.join(world, relay, "lamps")
+        await asyncio.sleep(4 + 3 * world.draw("when"))
+        talking = asyncio.create_task(publisher.talk(["lamps"], 0.5, every=0.004))
+        await asyncio.sleep(0.2)
+        dead = world.time()
+        # The line breaks: what is on its way, in either direction, gets lost.
+        world.network.stall("redis")
+        server.disconnect()
+        world.network.resume("redis")
+        await asyncio.sleep(BACK)
+        what = "The connection was cut."
+        await assert_listens_again([listener], publisher, BACK, what)
+        await talking
+        await asyncio.sleep(1)
+        assert_honest(listener, publisher, dead, what)
+
+
+@pytest.mark.points(1)
+@simulate(seeds=4, steps=STEPS)
+async def test_every_loss_is_told(world, submission):
+    """A connection that is lost again and again: every loss is told."""
+    server, publisher = open_server(world)
+    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
+        listener = await Listener.join(world, relay, "lamps")
+        for number in range(4):
+            await asyncio.sleep(12)
+            publisher.publish("lamps")
+            await asyncio.sleep(1)
+            server.disconnect()
+            publisher.publish("lamps")
+            await asyncio.sleep(BACK)
+            count = len(listener.gaps)
+            assert count == number + 1, (
+                f"the connection was cut {number + 1} times, and there were {count} Gaps"
+            )
+        got = [one.data if hasattr(one, "data") else "gap" for _, one in listener.got]
+        assert got == [b"0", "gap", b"2", "gap", b"4", "gap", b"6", "gap"], f"got {got}"
+
+
+@pytest.mark.points(2)
+@simulate(seeds=4, steps=STEPS)
+async def test_who_comes_in_an_outage_waits(world, submission):
+    """While Redis is away subscribe() waits; who came then has missed nothing, and gets no Gap."""
+    server, publisher = open_server(world)
+    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
+        old = None
+        if world.seed % 2:
+            old = await Listener.join(world, relay, "lamps")
+            await asyncio.sleep(1)
+        server.stop()
+        await asyncio.sleep(1)
+        coming = asyncio.create_task(relay.subscribe("lamps"))
+        giving_up = asyncio.create_task(relay.subscribe("tea"))
+        await asyncio.sleep(30)
+        assert not coming.done(), "Redis was away, and subscribe() did not wait: " + (
+            repr(coming.exception()) if coming.exception() else "it returned"
+        )
+        giving_up.cancel()
+        await asyncio.gather(giving_up, return_exceptions=True)
+        server.start()
+        new = Listener(world, "lamps", await in_time(coming, "subscribe(), with Redis back,"))
+        publisher.publish("lamps")
+        await asyncio.sleep(1)
+        assert publisher.publish("tea") == 0, mistake(
+            "forgets-to-unsubscribe",
+            "A subscribe() was cancelled while Redis was away. When it was back, the relay "
+            "subscribed to that channel all the same.",
+        )
+        assert new.data == [b"0"], f"after the outage a message came, and the new one got {new.got}"
+        assert not new.gaps, f"who came during the outage has missed nothing; it got {new.gaps}"
+        if old is not None:
+            assert (len(old.gaps), old.data) == (1, [b"0"]), f"who was there before got {old.got}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=4, steps=STEPS)
+async def test_leaving_in_an_outage(world, submission):
+    """Who leaves while Redis is away, or comes back later, is not subscribed for again."""
+    server, publisher = open_server(world)
+    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
+        stayer = await Listener.join(world, relay, "tea")
+        leaver = await in_time(relay.subscribe("lamps"), "subscribe()")
+        await asyncio.sleep(1)
+        server.stop()
+        await asyncio.sleep(5)
+        await in_time(leaver.aclose(), "aclose()")
+        server.start()
+        await asyncio.sleep(BACK)
+        reached = publisher.publish("lamps")
+        assert reached == 0, mistake(
+            "forgets-to-unsubscribe",
+            "The only subscriber of lamps left while Redis was away, and the new connection was "
+            "subscribed to lamps.",
+        )
+        publisher.publish("tea")
+        await asyncio.sleep(1)
+        assert stayer.data == [b"0"], f"who stayed got {stayer.got}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=3, steps=STEPS)
+async def test_it_does_not_hammer(world, submission):
+    """Between two attempts that fail is a pause: a Redis in trouble is not made busier."""
+    server, _ = open_server(world)
+    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
+        await Listener.join(world, relay, "lamps")
+        await asyncio.sleep(1)
+        before = server.connections_made
+        for number in range(1, 2000):
+            server.cut(before="SUBSCRIBE", nth=number)
+        server.disconnect()
+        await asyncio.sleep(10)
+        made = server.connections_made - before
+        most = 10 / 0.05 + 2
+        assert made <= most, (
+            f"in 10 s, in which no subscription succeeded, the relay connected {made} times; with "
+            f"0.05 s between two attempts it is {most:.0f} at most"
+        )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2, steps=STEPS)
+async def test_closing_in_an_outage(world, submission):
+    """The relay can be closed while Redis is away, and nothing is left running."""
+    server, _ = open_server(world)
+    relay = submission.RedisRelay(server.url, heartbeat=HEARTBEAT)
+    one = await Listener.join(world, relay, "lamps")
+    server.stop()
+    await asyncio.sleep(3 + world.seed)
+    await in_time(relay.aclose(), "aclose(), with Redis away,")
+    await asyncio.sleep(1)
+    assert one.ended == "", f"the relay is closed; a subscription ended with {one.ended!r}"
+    server.start()
+    await asyncio.sleep(30)
+    assert server.connections_made == 0, "a closed relay connected again"
