@@ -22,12 +22,15 @@ from pathlib import Path
 
 import pytest
 
-from autograder.simulation import Plan, run_world
+from autograder.simulation import Plan, World, run_world
 
 LESSONS = sorted(Path(__file__).resolve().parent.parent.glob("lessons/*.md"))
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS_FOR_A_STEP = 60  # of real time: a snippet may import a large library
 PROSE_BETWEEN = 1  # lines that may stand between a snippet and its output ("It prints:")
+
+REDIS = "redis://127.0.0.1:6379/0"
+"""The address of a Redis in a lesson: a simulated one, and in live tests a real one elsewhere."""
 
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
 
@@ -117,10 +120,18 @@ def import_first(snippets: list[Snippet]) -> None:
 
 @each_lesson
 def test_snippets_run_and_print_what_is_shown(lesson: Path) -> None:
-    snippets = snippets_of(lesson.read_text("utf-8"))
+    text = lesson.read_text("utf-8")
+    snippets = snippets_of(text)
     import_first(snippets)
-    plan = Plan(wall=SECONDS_FOR_A_STEP)
-    outcome = run_world(lambda world: run_all(lesson, snippets), plan=plan)
+
+    async def program(world: World) -> list[str]:
+        if REDIS in text:
+            from autograder.simulation.servers.redis import RedisServer
+
+            RedisServer(world, "127.0.0.1")
+        return await run_all(lesson, snippets)
+
+    outcome = run_world(program, plan=Plan(wall=SECONDS_FOR_A_STEP))
     if outcome.error is not None:
         raise outcome.error
     assert outcome.result is not None, f"{lesson.name} did not end: {outcome.problems}"
@@ -129,8 +140,13 @@ def test_snippets_run_and_print_what_is_shown(lesson: Path) -> None:
 
 @each_lesson
 @pytest.mark.live
-def test_snippets_print_the_same_on_real_asyncio(lesson: Path) -> None:
-    snippets = snippets_of(lesson.read_text("utf-8"))
+def test_snippets_print_the_same_on_real_asyncio(
+    lesson: Path, request: pytest.FixtureRequest
+) -> None:
+    text = lesson.read_text("utf-8")
+    if REDIS in text:
+        text = text.replace(REDIS, request.getfixturevalue("redis_url"))
+    snippets = snippets_of(text)
     compare(lesson, snippets, asyncio.run(run_all(lesson, snippets)))
 
 
