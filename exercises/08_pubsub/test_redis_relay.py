@@ -142,6 +142,45 @@ async def test_leaving_and_coming_at_once(world, submission):
         await asyncio.sleep(1)
 
 
+@pytest.mark.points(1)
+@simulate(seeds=15, steps=STEPS)
+async def test_many_leave_and_come_at_once(world, submission):
+    """The last ones leave several channels in one moment, and others come in the same moment."""
+    server, publisher = open_server(world)
+    channels = ["lamps", "tea", "chairs", "books"]
+    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
+        ones = [await in_time(relay.subscribe(channel), "subscribe()") for channel in channels]
+
+        async def come(channel, turns):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            one = await in_time(relay.subscribe(channel), "subscribe()")
+            reached = []
+            for wait in (0.0, 0.01, 0.05, 0.2):
+                await asyncio.sleep(wait)
+                reached.append(publisher.publish(channel))
+            assert all(reached), mistake(
+                "subscribes-after-publish",
+                "The last subscribers left four channels, others came in the same moment, and "
+                "subscribe() returned. Of four messages that were published after that, "
+                f"{reached.count(0)} reached nobody.",
+            )
+            last = b"%d" % (len(publisher.sent[channel]) - 1)
+            got = []
+            while not got or got[-1] != submission.Message(channel, last):
+                got.append(await in_time(anext(one), "anext(), for a message that came,"))
+            assert len(got) == 4, f"four messages were published, and it got {got}"
+            return one
+
+        for round_ in range(8):
+            turns = [world.choose(12, f"{channel} {round_}") for channel in channels]
+            results = await asyncio.gather(
+                *(one.aclose() for one in ones), *map(come, channels, turns)
+            )
+            ones = results[4:]
+            await asyncio.sleep(1)
+
+
 @pytest.mark.points(2)
 @simulate(seeds=3, steps=STEPS)
 async def test_the_last_one_out_unsubscribes(world, submission):

@@ -224,6 +224,8 @@ class RedisRelay:
         while not link.over:
             self._changed.clear()
             for channel in link.asked - self._listeners.keys():
+                if channel in self._listeners:
+                    continue  # somebody came while the command before was being sent
                 link.forget(channel)
                 await pubsub.unsubscribe(channel)
             for channel in self._listeners.keys() - link.asked:
