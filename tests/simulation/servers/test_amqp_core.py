@@ -155,6 +155,20 @@ def test_content_out_of_place_costs_the_connection() -> None:
         assert (close.name, close.reply_code) == ("Connection.Close", 505)
 
 
+def test_a_reply_address_can_be_asked_for() -> None:
+    """To declare it passively tells whether somebody still waits. (pamqp does not let a client
+    write RabbitMQ's own addresses, so this is no part of the contract.)"""
+    broker = Broker(Elsewhere())
+    asker, server = Client(broker), Client(broker)
+    asker.say(commands.Basic.Consume(queue="amq.rabbitmq.reply-to", no_ack=True))
+    (address,) = broker.reply_channels
+    server.say(commands.Queue.Declare(queue=address, passive=True))
+    assert server.heard() == ["Queue.DeclareOk"]
+    asker.connection.gone()
+    server.say(commands.Queue.Declare(queue=address, passive=True))
+    assert server.heard() == ["Channel.Close"]
+
+
 @pytest.mark.parametrize(
     ("frame", "code"),
     [

@@ -16,6 +16,10 @@ simulated: transactions (540), TLS, streams, plugins, policies, clusters.
 
 from __future__ import annotations
 
+# The client library comes with it, so that it is there before the first world begins: what is
+# replaced in libraries while worlds run (see `ordering` and `clock`) is looked for at that moment.
+import aio_pika  # noqa: F401
+
 from .broker import AmqpBroker
 from .deadletters import DeadLetter
 from .faults import Cut

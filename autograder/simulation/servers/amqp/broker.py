@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ...clock import wall_time
 from .core import Broker
@@ -76,9 +77,10 @@ class AmqpBroker:
     @property
     def url(self) -> str:
         """What a client connects to: ``amqp://guest:guest@rabbit:5672/``."""
-        name, password = next(iter(self.core.users.items()))
-        vhost = next(iter(self.core.vhosts)).removeprefix("/")
-        return f"amqp://{name}:{password}@{self.host}:{self.port}/{vhost}"
+        name, password = (quote(part, safe="") for part in next(iter(self.core.users.items())))
+        vhost = next(iter(self.core.vhosts))
+        path = "" if vhost == "/" else quote(vhost, safe="")
+        return f"amqp://{name}:{password}@{self.host}:{self.port}/{path}"
 
     # -- looking ----------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pamqp import commands
 
 from . import arguments as checks
 from .channelstate import ChannelState
-from .errors import ConnectionError_, failed, locked, refused
+from .errors import ConnectionError_, failed, locked, not_found, refused
 from .exchanges import TYPES, Destination, Exchange
 from .publishing import REPLY_TO
 from .queues import Queue
@@ -143,6 +143,9 @@ class Declaring(ChannelState):
         self.reply(frame, answer)
 
     def _declare_reply_queue(self, frame: Any) -> None:
+        name = frame.queue
+        if name != REPLY_TO and name not in self.broker.reply_channels:
+            raise not_found("queue", name, self.vhost.name)
         self.reply(frame, commands.Queue.DeclareOk(frame.queue, 0, 1))
 
     def _declare(self, name: str, frame: Any) -> Queue:

@@ -59,8 +59,9 @@ class ServerProtocol(asyncio.Protocol):
 
     def _over(self) -> None:
         """Nothing comes from this client any more."""
-        if self.server.protocols.pop(self, self) is self:
+        if self not in self.server.protocols:
             return
+        del self.server.protocols[self]
         if self._heartbeat is not None:
             self._heartbeat.cancel()
         self._catch_up()
@@ -166,6 +167,7 @@ class ServerProtocol(asyncio.Protocol):
         name = spec_name(operation[0][0].name)
         queue = queue_of(self.client, channel, operation[0][0])
         if self.server.faults.strikes("before", name, queue, self):
+            self._waiting.pop(channel, None)  # what came behind it is lost too
             self.cut()
             return
         for frame, raw in operation:
@@ -173,6 +175,7 @@ class ServerProtocol(asyncio.Protocol):
         if name == "connection.tune-ok":
             self._watch_heartbeat()
         if self.server.faults.strikes("after", name, queue, self):
+            self._waiting.pop(channel, None)
             self.flush()
             self.cut()
 
