@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
         (["-m", "benchmarks", "--rounds=1", "--scale=0.01"], "small case"),
         (["benchmarks/corpus.py", "--bases=1", "--good=20"], "late_configuration"),
         (["benchmarks/redis_world.py", "--rounds=1", "--worlds=2"], "20 commands"),
+        (["benchmarks/amqp_world.py", "--rounds=1", "--worlds=2"], "10 messages"),
         (["benchmarks/grading.py", "--rounds=1", "--exercises=01/emitter", "--sizes=2"], "cohorts"),
     ],
 )
