@@ -5,17 +5,12 @@ import asyncio
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.benches.chat_guests import Guest, open_chat
+from autograder.grading.benches.chat_guests import Guest, open_chat, runs
 from autograder.simulation import simulate
 
 STEPS = 50_000
 LONG = "x" * 3000
 """Sixty of these fill a connection: a welcome with all of them takes its time."""
-
-
-def in_a_row(ids):
-    """Whether these are numbers that follow each other."""
-    return ids == list(range(ids[0], ids[0] + len(ids))) if ids else True
 
 
 @pytest.mark.points(2)
@@ -25,14 +20,15 @@ async def test_what_is_said_is_heard_by_all(world, submission):
     async with open_chat(world, submission) as errors:
         ada = await Guest.join(world, name="ada")
         bob = await Guest.join(world, name="bob")
-        await ada.say("hello", key="k1")
+        await ada.say("hello, ⚡", key="k1")
         await bob.hears(lambda: bob.messages)
         await bob.say("hello, Ada")
         for guest in (ada, bob):
             assert await guest.hears(lambda: len(guest.messages) >= 2), (  # noqa: B023
                 f"two things were said, and {guest.name} heard {guest.texts}{errors.why()}"
             )
-        first = {"type": "message", "id": 1, "name": "ada", "key": "k1", "text": "hello"}
+        first = {"type": "message", "id": 1, "name": "ada", "key": "k1"}
+        first["text"] = "hello, ⚡"
         for guest in (ada, bob):
             assert guest.of_type("message")[0] == first, (
                 f"ada said hello; {guest.name} got {guest.of_type('message')[0]}, expected {first}"
@@ -150,7 +146,7 @@ async def test_coming_in_misses_nothing(world, submission):
                 f"{guest.of_type('message')[0]['id'] if between else 0}.",
             )
             assert ids == list(range(1, 61)), (
-                f"60 things were said, and {guest.name} heard {ids}{errors.why()}"
+                f"60 things were said, and {guest.name} heard {runs(ids)}{errors.why()}"
             )
 
 
@@ -170,7 +166,7 @@ async def test_everybody_hears_the_same_order(world, submission):
         for guest in guests:
             await guest.hears(lambda: len(guest.messages) >= 30)  # noqa: B023
             assert guest.ids == list(range(1, 31)), (
-                f"30 things were said, {guest.name} heard the ids {guest.ids}{errors.why()}"
+                f"30 things were said, {guest.name} heard the ids {runs(guest.ids)}{errors.why()}"
             )
         heard = [guest.texts for guest in guests]
         assert heard[0] == heard[1] == heard[2], "one number is another message for somebody else"
@@ -236,6 +232,40 @@ async def test_a_name_comes_and_goes_once(world, submission):
         )
         own = [guest.name for guest in (ada, bob, again) if guest.was_told("joined", guest.name)]
         assert not own, f"{own} were told of their own coming; it is for the others"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=6, steps=STEPS)
+async def test_everybody_knows_who_is_there(world, submission):
+    """The names of a welcome, and who joined and left since, are always those that are there."""
+    async with open_chat(world, submission) as errors:
+        ada = await Guest.join(world, name="ada")
+        stay = []
+
+        async def visit(number):
+            await world.pause(f"visitor {number} comes", 0.0, 0.5)
+            name = f"name {world.choose(5, f'name of {number}')}"
+            guest = await Guest.join(world, name=name, at=f"host-{number}.example", raw=True)
+            await world.pause(f"visitor {number} stays", 0.0, 0.5)
+            if number % 3:
+                await guest.leave()
+            else:
+                stay.append(guest)
+
+        await asyncio.gather(*map(visit, range(12)))
+        await asyncio.sleep(1)
+        expected = sorted({"ada", *(guest.name for guest in stay)})
+        for guest in [ada, *stay]:
+            names = set(guest.welcome["names"])
+            for event in guest.events:
+                if event.get("type") == "joined":
+                    names.add(event.get("name"))
+                elif event.get("type") == "left":
+                    names.discard(event.get("name"))
+            assert sorted(names) == expected, (
+                f"by its welcome and what it was told since, {guest.name} takes {sorted(names)} "
+                f"to be there; there are {expected}{errors.why()}"
+            )
 
 
 @pytest.mark.points(1)

@@ -185,6 +185,24 @@ async def test_a_handshake_that_fails_is_repeated(world, submission):
         await stop(follower)
 
 
+@pytest.mark.points(1)
+@simulate(seeds=2, steps=STEPS)
+async def test_a_slow_server_is_waited_for(world, submission):
+    """The handshake may take `patience` seconds, and the welcome as many again."""
+    async with open_feed(world, "one") as feed:
+        feed.manners.takes = 4.5
+        follower = Follower(world, submission, patience=5.0).start()
+        await feed.until(lambda: follower.ids or follower.ended(), 30)
+        check_handled(
+            feed, follower, "The server took 4.5 s for the handshake, 4.5 for the welcome"
+        )
+        assert len(feed.attempts) == 1, (
+            f"patience=5.0, and the server took 4.5 s for the handshake and 4.5 s for the welcome: "
+            f"it was asked {len(feed.attempts)} times"
+        )
+        await stop(follower)
+
+
 @pytest.mark.points(2)
 @pytest.mark.hint("Nothing comes. Is that because nothing is said, or because nobody is there?")
 @simulate(seeds=3, steps=STEPS)

@@ -146,6 +146,25 @@ async def test_a_welcome_starts_the_waits_anew(world, submission):
 
 
 @pytest.mark.points(1)
+@pytest.mark.hint("Where is n set back: when the connection is there, or when the welcome is?")
+@simulate(seeds=2, steps=STEPS)
+async def test_a_handshake_alone_is_no_success(world, submission):
+    """While a server agrees to speak and then closes without a welcome, the waits go on growing."""
+    async with open_feed(world) as feed:
+        feed.manners.code = 1011
+        follower = follow_from(world, submission, "client-1", base=1.0, cap=1000.0)
+        await feed.until(lambda: len(feed.attempts) >= 60 or follower.ended(), 300)
+        assert not follower.ended(), f"the server closed with code 1011, and {follower.ended()}"
+        assert len(feed.attempts) < 60, mistake(
+            "reconnect-storm",
+            f"A server accepts every connection and breaks down before its welcome. With base=1.0 "
+            f"one client tried 60 times in {world.time():.1f} s; with waits that grow it is some "
+            "ten times in 300 s.",
+        )
+        await stop([follower])
+
+
+@pytest.mark.points(1)
 @pytest.mark.hint("What is 0.5 * 2**1024?")
 @simulate(seeds=1, steps=1_000_000)
 async def test_a_long_outage_is_outlived(world, submission):

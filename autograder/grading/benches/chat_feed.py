@@ -33,13 +33,14 @@ class Manners:
 
     ``status``: what it answers a handshake with, None to agree. ``mute``: it never says welcome.
     ``code``: that with which it closes in answer to a join. ``repeats``: so many messages that the
-    client has already are in its welcome.
+    client has already are in its welcome. ``takes``: seconds for the handshake and for the welcome.
     """
 
     status: int | None = None
     mute: bool = False
     code: int | None = None
     repeats: int = 0
+    takes: float = 0.0
 
 
 @dataclass
@@ -108,8 +109,9 @@ class Feed:
 
     # -- one connection -------------------------------------------------------------------------
 
-    def _request(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         self.attempts.append(self.world.time())
+        await asyncio.sleep(self.manners.takes)
         if self.manners.status is None:
             return None
         return connection.respond(HTTPStatus(self.manners.status), "no\n")
@@ -119,6 +121,7 @@ class Feed:
         with contextlib.suppress(ConnectionClosed):
             join = json.loads(await connection.recv())
             self.joins.append(join)
+            await asyncio.sleep(manners.takes)
             if manners.code is not None:
                 await connection.close(manners.code)
             elif not manners.mute:

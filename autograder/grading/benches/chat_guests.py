@@ -207,6 +207,17 @@ class Guest:
         self._end()
 
 
+def runs(ids: list[Any]) -> str:
+    """Numbers in few words: ``1-70, 72``."""
+    parts: list[list[Any]] = []
+    for number in ids:
+        if parts and isinstance(number, int) and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ", ".join("-".join(map(str, part)) for part in parts) or "nothing"
+
+
 class Errors(logging.Handler):
     """What the handler of a connection has raised: websockets logs it, and closes."""
 

@@ -5,7 +5,7 @@ last, it takes the name away: from the second one, which is alive.
 
 mistake: ghost-evicts-living
 fails: test_the_end_of_an_old_connection_spares_the_new_one, test_a_name_comes_and_goes_once,
-  test_a_thousand_members
+  test_everybody_knows_who_is_there, test_a_thousand_members
 """
 
 from __future__ import annotations

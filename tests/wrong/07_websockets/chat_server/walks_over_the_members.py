@@ -5,8 +5,10 @@ comes or goes meanwhile, and the walk ends with RuntimeError: the one who was sp
 out.
 
 mistake: set-changed-during-iteration
-fails: test_coming_and_going_disturbs_no_message, test_a_client_that_never_reads_holds_up_nobody,
-  test_what_waits_for_a_client_is_bounded
+also: slow-client-blocks-all
+fails: test_coming_and_going_disturbs_no_message, test_everybody_knows_who_is_there,
+  test_a_client_that_never_reads_holds_up_nobody, test_what_waits_for_a_client_is_bounded,
+  test_a_client_that_is_behind_catches_up
 """
 
 import json

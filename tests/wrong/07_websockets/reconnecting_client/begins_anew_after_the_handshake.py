@@ -1,0 +1,84 @@
+"""As soon as the connection is there, the trouble is over, and the waits begin anew.
+
+A server that accepts everybody, and breaks down when it reads their joins, is asked by everybody
+twice a second. It is the handshake that works; what is wanted is the welcome.
+
+mistake: reconnect-storm
+fails: test_a_handshake_alone_is_no_success
+"""
+
+import asyncio
+import json
+import random
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+
+
+class HandlerFailed(Exception):
+    """Carries what handle raised past the errors of the connection."""
+
+
+def is_final(error):
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        return 400 <= status < 500 and status != 429
+    if isinstance(error, ConnectionClosed):
+        return error.rcvd is not None and error.rcvd.code == 1008
+    return not isinstance(error, (OSError, EOFError, InvalidMessage))
+
+
+class Client:
+    def __init__(self, url, join, handle, heartbeat, patience):
+        self.url = url
+        self.join = join
+        self.handle = handle
+        self.heartbeat = heartbeat
+        self.patience = patience
+        self.last = join["after"]
+        self.failures = 0
+
+    async def run_once(self):
+        async with connect(
+            self.url,
+            open_timeout=self.patience,
+            ping_interval=self.heartbeat,
+            ping_timeout=self.heartbeat,
+        ) as connection:
+            self.failures = 0
+            await connection.send(json.dumps({**self.join, "after": self.last}))
+            async with asyncio.timeout(self.patience):
+                welcome = json.loads(await connection.recv())
+            for message in welcome["messages"]:
+                await self.take(message)
+            async for text in connection:
+                event = json.loads(text)
+                if event["type"] == "message":
+                    await self.take(event)
+
+    async def take(self, message):
+        if message["id"] <= self.last:
+            return
+        try:
+            await self.handle(message)
+        except Exception as error:
+            raise HandlerFailed from error
+        self.last = message["id"]
+
+
+async def follow(
+    url, room, name, handle, *, after=0, base=0.5, cap=30.0, heartbeat=20.0, patience=10.0
+):
+    join = {"type": "join", "room": room, "name": name, "after": after}
+    client = Client(url, join, handle, heartbeat, patience)
+    while True:
+        try:
+            await client.run_once()
+        except HandlerFailed as failed:
+            raise failed.__cause__ from None
+        except Exception as error:
+            if is_final(error):
+                raise
+        bound = min(cap, base * 2 ** min(client.failures, 20))
+        await asyncio.sleep(random.uniform(0, bound))
+        client.failures += 1
