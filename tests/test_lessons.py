@@ -31,6 +31,8 @@ PROSE_BETWEEN = 1  # lines that may stand between a snippet and its output ("It 
 
 REDIS = "redis://127.0.0.1:6379/0"
 """The address of a Redis in a lesson: a simulated one, and in live tests a real one elsewhere."""
+AMQP = "amqp://guest:guest@127.0.0.1:5672/"
+"""The address of a RabbitMQ in a lesson: a simulated one; a real one elsewhere in live tests."""
 
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
 
@@ -129,6 +131,10 @@ def test_snippets_run_and_print_what_is_shown(lesson: Path) -> None:
             from autograder.simulation.servers.redis import RedisServer
 
             RedisServer(world, "127.0.0.1")
+        if AMQP in text:
+            from autograder.simulation.servers.amqp import AmqpBroker
+
+            AmqpBroker(world, "127.0.0.1")
         return await run_all(lesson, snippets)
 
     outcome = run_world(program, plan=Plan(wall=SECONDS_FOR_A_STEP))
@@ -146,6 +152,8 @@ def test_snippets_print_the_same_on_real_asyncio(
     text = lesson.read_text("utf-8")
     if REDIS in text:
         text = text.replace(REDIS, request.getfixturevalue("redis_url"))
+    if AMQP in text:
+        text = text.replace(AMQP, request.getfixturevalue("amqp_url"))
     snippets = snippets_of(text)
     compare(lesson, snippets, asyncio.run(run_all(lesson, snippets)))
 

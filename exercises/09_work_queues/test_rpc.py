@@ -1,0 +1,407 @@
+"""Grades rpc.py on a simulated RabbitMQ."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.grading.benches.amqp_side import ended
+from autograder.grading.benches.rpc_servers import QUEUE, Servers, price
+from autograder.simulation import simulate
+from autograder.simulation.servers.amqp import AmqpBroker
+
+LONG = 300.0
+"""Seconds after which what has not ended will not end."""
+
+
+async def servers_at(world, answer=price, **options):
+    servers = Servers(world, AmqpBroker(world, **options))
+    await servers.declare()
+    if answer is not None:
+        await servers.start(answer)
+    return servers
+
+
+@contextlib.asynccontextmanager
+async def calling(submission, servers):
+    """A client that is open."""
+    client = submission.RpcClient(servers.broker.url)
+    with servers.world.network.at("client"):
+        entered = await ended(client.__aenter__(), LONG, "async with RpcClient(...)")
+    try:
+        yield entered
+    except BaseException as error:
+        await client.__aexit__(type(error), error, error.__traceback__)
+        raise
+    await ended(client.__aexit__(None, None, None), LONG, "the end of async with RpcClient(...)")
+
+
+async def outcome_of(client, body, within=10.0):
+    """What a call gives, or the exception that it ends with."""
+    call = client.call(QUEUE, body, within=within)
+    try:
+        return await ended(call, within + LONG, f"call({QUEUE!r}, {body!r}, within={within:g})")
+    except AssertionError:
+        raise
+    except Exception as error:
+        return error
+
+
+def answers(body, outcome):
+    return isinstance(outcome, bytes) and outcome.startswith(body)
+
+
+def assert_own_reply(body, outcome, said):
+    """`said` is what was going on."""
+    assert not isinstance(outcome, bytes) or answers(body, outcome), mistake(
+        "reply-mixed-up",
+        f"{said}. The request was {body!r}, and the call returned {outcome!r}: the reply to "
+        "another one.",
+    )
+    assert answers(body, outcome), f"{said}. The call for {body!r} ended with {outcome!r}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=3)
+async def test_a_call_returns_the_reply(world, submission):
+    """A call returns the body of the reply to its request."""
+    servers = await servers_at(world)
+    async with calling(submission, servers) as client:
+        for body in (b"lamp", b"kettle", b""):
+            outcome = await outcome_of(client, body)
+            assert_own_reply(body, outcome, "One call after another was made")
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("What tells one reply from another? The order in which they come does not.")
+@simulate(seeds=8)
+async def test_each_call_gets_its_own_reply(world, submission):
+    """Of many calls at once each gets the reply to its own request, in whichever order."""
+    taken = []
+
+    async def all_at_once(request):
+        taken.append(request)
+        if len(taken) < len(bodies):
+            return
+        order = list(range(len(taken)))
+        if world.seed:
+            order.sort(key=lambda n: world.draw(f"reply {n}"))
+        else:
+            order.reverse()
+        for number in order:
+            await taken[number].reply(taken[number].body + b" #%d" % number)
+            await taken[number].done()
+
+    bodies = [b"lamp", b"kettle", b"radio", b"lamp", b"chair", b"table"]
+    servers = await servers_at(world, all_at_once)
+    async with calling(submission, servers) as client:
+        outcomes = await asyncio.gather(*(outcome_of(client, body) for body in bodies))
+    assert len(taken) == len(bodies), (
+        f"{len(bodies)} calls were made at once, and after 10 s the server had {len(taken)} "
+        "requests: a call waits for another one"
+    )
+    for body, outcome in zip(bodies, outcomes, strict=True):
+        assert_own_reply(body, outcome, f"{len(bodies)} calls were under way at once")
+    assert outcomes[0] != outcomes[3], mistake(
+        "reply-mixed-up",
+        f"Two calls had the same body, and both returned {outcomes[0]!r}: the reply to one of "
+        "them.",
+    )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2)
+async def test_a_failure_of_the_server_is_raised(world, submission):
+    """A reply of type "error" is raised as RemoteError, with its text."""
+
+    async def fails(request):
+        await request.reply("no such thing: Löwe".encode(), type="error")
+        await request.done()
+
+    servers = await servers_at(world, fails)
+    async with calling(submission, servers) as client:
+        outcome = await outcome_of(client, b"lion")
+        left = client.pending
+    assert isinstance(outcome, submission.RemoteError), (
+        f"the server replied with type 'error', and the call ended with {outcome!r}"
+    )
+    assert str(outcome) == "no such thing: Löwe", (
+        f"the server said 'no such thing: Löwe', and the RemoteError says {str(outcome)!r}"
+    )
+    assert left == 0, mistake(
+        "leaked-waiter", f"The only call has ended with an error, and pending is {left}."
+    )
+
+
+@pytest.mark.points(2)
+@simulate(seeds=3)
+async def test_no_reply_is_a_timeout(world, submission):
+    """If no reply comes, the call raises TimeoutError when its time is up."""
+
+    async def silent(request):
+        await request.done()
+
+    servers = await servers_at(world, silent)
+    async with calling(submission, servers) as client:
+        for within in (5.0, 90.0):
+            before = world.time()
+            outcome = await outcome_of(client, b"lamp", within)
+            took = world.time() - before
+            assert isinstance(outcome, TimeoutError), (
+                f"no reply came, and the call ended with {outcome!r} after {took:.1f} s"
+            )
+            assert within - 0.01 <= took <= within + 1, (
+                f"TimeoutError came after {took:.1f} s; within was {within:g} s"
+            )
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("How long does a message live in a queue? Its publisher can say: `expiration`.")
+@simulate(seeds=2)
+async def test_a_request_that_nobody_waits_for_is_not_served(world, submission):
+    """A request that no server has taken before its time is up is not given to one any more."""
+    servers = await servers_at(world, None)
+    async with calling(submission, servers) as client:
+        outcomes = await asyncio.gather(
+            outcome_of(client, b"lamp", 5.0), outcome_of(client, b"radio", 60.0),
+            started_late(servers),
+        )  # fmt: skip
+    assert b"radio" in servers.requests, (
+        "a call had 50 seconds left when a server came, and the server did not get the request"
+    )
+    assert_own_reply(b"radio", outcomes[1], "A server came while the call was waiting")
+    assert b"lamp" not in servers.requests, mistake(
+        "serves-the-dead",
+        "A call had timed out after 5 s. A server that came 5 s later was given its request, and "
+        "worked for nobody.",
+    )
+
+
+async def started_late(servers):
+    await asyncio.sleep(10)
+    await servers.start(price)
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("What happens in your code when the reply comes, and nobody waits for it?")
+@simulate(seeds=6)
+async def test_late_and_odd_replies_are_dropped(world, submission):
+    """A late reply, a second one, one with a strange id or with none: each is dropped."""
+
+    async def odd(request):
+        if request.body == b"slow":
+            await asyncio.sleep(7)
+        if request.body == b"other":
+            await asyncio.sleep(5)
+        if request.body in (b"strange", b"nameless"):
+            name = "nobody" if request.body == b"strange" else None
+            await request.reply(b"for nobody", correlation_id=name)
+        await request.reply(request.body + b": 89.00")
+        if request.body == b"twice":
+            await request.reply(request.body + b": 98.00")
+        await request.done()
+
+    servers = await servers_at(world, odd)
+    async with calling(submission, servers) as client:
+        first = await outcome_of(client, b"lamp", 5.0)
+        assert_own_reply(b"lamp", first, "One call was made")
+        slow = await outcome_of(client, b"slow", 5.0)
+        assert isinstance(slow, TimeoutError), f"the reply came after 7 s of 5, and call: {slow!r}"
+        other = await outcome_of(client, b"other", 30.0)
+        assert_not_choked(b"other", other, "A reply came too late")
+        for body, said in (
+            (b"twice", "A reply came twice"),
+            (b"strange", "A reply came with an id that nobody knows"),
+            (b"nameless", "A reply came without an id"),
+        ):
+            assert_not_choked(body, await outcome_of(client, body, 30.0), said)
+            again = await outcome_of(client, b"radio", 30.0)
+            assert_not_choked(b"radio", again, f"{said}, and then another call was made")
+        assert client.pending == 0, mistake(
+            "leaked-waiter", f"All calls have ended, and pending is {client.pending}."
+        )
+
+
+def assert_not_choked(body, outcome, said):
+    assert not isinstance(outcome, TimeoutError), mistake(
+        "chokes-on-late-reply",
+        f"{said}. After that a call for {body!r} got no reply any more, although one was sent.",
+    )
+    assert_own_reply(body, outcome, said)
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Which ways out of `call` are there? All of them lead through a `finally`.")
+@simulate(seeds=2)
+async def test_a_call_that_has_ended_is_not_remembered(world, submission):
+    """`pending` counts the calls that wait; after a timeout or a cancellation, too, it is right."""
+
+    async def silent(request):
+        await request.done()
+
+    servers = await servers_at(world, silent)
+    async with calling(submission, servers) as client:
+        assert client.pending == 0, f"no call was made, and pending is {client.pending}"
+        tasks = [asyncio.create_task(outcome_of(client, b"%d" % n, 20.0)) for n in range(3)]
+        given_up = asyncio.create_task(client.call(QUEUE, b"lamp", within=500))
+        await asyncio.sleep(5)
+        assert client.pending == 4, f"4 calls wait for a reply, and pending is {client.pending}"
+        given_up.cancel()
+        await asyncio.wait([given_up], timeout=30)
+        assert given_up.cancelled(), "a call was cancelled, and it has not ended as cancelled"
+        assert client.pending == 3, mistake(
+            "leaked-waiter", f"One of 4 calls was cancelled, and pending is {client.pending}."
+        )
+        await asyncio.gather(*tasks)
+        assert client.pending == 0, mistake(
+            "leaked-waiter",
+            f"3 calls have timed out, and pending is {client.pending}: each timeout leaves "
+            "something behind, for ever.",
+        )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1, at_every_await=True)
+async def test_cancelled_anywhere_it_leaves_nothing(world, submission):
+    """If a call is cancelled, at whichever await, nothing of it is left, and others go well."""
+    servers = await servers_at(world)
+    async with calling(submission, servers) as client:
+        await world.interrupted(client.call(QUEUE, b"lamp", within=10))
+        assert client.pending == 0, mistake(
+            "leaked-waiter", f"The only call has ended, and pending is {client.pending}."
+        )
+        assert_own_reply(b"radio", await outcome_of(client, b"radio"), "A call had been cancelled")
+
+
+@pytest.mark.points(2)
+@simulate(seeds=2)
+async def test_all_calls_share_one_queue_and_connection(world, submission):
+    """All calls have one connection and one reply queue; both are gone at the end."""
+    servers = await servers_at(world)
+    broker = servers.broker
+    connections, declared = len(broker.happened("connect")), len(broker.happened("declare-queue"))
+    async with calling(submission, servers) as client:
+        at_first = broker.connections
+        for _ in range(3):
+            assert_own_reply(b"lamp", await outcome_of(client, b"lamp"), "Several calls were made")
+        await asyncio.gather(*(outcome_of(client, b"radio") for _ in range(4)))
+        connections = len(broker.happened("connect")) - connections
+        declared = len(broker.happened("declare-queue")) - declared
+    assert declared <= 2, mistake(
+        "reply-queue-per-call",
+        f"7 calls were made, and {declared} queues declared for the replies.",
+    )
+    assert declared <= 1, f"{declared} queues were declared for the replies of one client"
+    assert connections <= 2, mistake(
+        "connection-per-message", f"7 calls were made, over {connections} connections."
+    )
+    assert (at_first, connections) == (2, 1), (
+        f"7 calls were made over {connections} connections, 1 was allowed; {at_first - 1} of them "
+        "were there when the block began"
+    )
+    await asyncio.sleep(1)
+    left = [queue.name for queue in broker.queues() if queue.name != QUEUE]
+    assert broker.connections == 1, "the block has ended, and a connection of the client is open"
+    assert not left, f"the block has ended, and the queue for replies is still there: {left}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2)
+async def test_a_crash_leaves_no_queue(world, submission):
+    """If the client crashes, its reply queue is gone as well."""
+    servers = await servers_at(world)
+
+    async def client_that_dies():
+        async with submission.RpcClient(servers.broker.url) as client:
+            await client.call(QUEUE, b"lamp", within=10)
+            await asyncio.sleep(1000)
+
+    with world.network.at("the one that dies"):
+        client = asyncio.create_task(client_that_dies())
+    await servers.broker.until(lambda: servers.requests, LONG)
+    await asyncio.sleep(5)
+    if client.done():
+        client.result()
+    world.kill("the one that dies")
+    await asyncio.sleep(120)
+    left = [queue.name for queue in servers.broker.queues() if queue.name != QUEUE]
+    assert not left, (
+        f"the client was killed, and two minutes later its queue is still there: {left}"
+    )
+
+
+@pytest.mark.points(2)
+@simulate(seeds=4)
+async def test_a_server_that_dies_is_replaced(world, submission):
+    """If a server dies before or after its reply, another one replies: the call goes well."""
+    replies_first = bool(world.seed % 2)
+
+    async def dies(request):
+        if replies_first:
+            await request.reply(request.body + b": 89.00")
+        await asyncio.sleep(3)
+        world.kill("the first server")
+
+    servers = await servers_at(world, None)
+    await servers.start(dies, "the first server")
+    async with calling(submission, servers) as client:
+        call = asyncio.create_task(outcome_of(client, b"lamp", 30.0))
+        await servers.broker.until(lambda: servers.requests, LONG)
+        await servers.start(price, "the second server")
+        said = f"A server died {'after' if replies_first else 'before'} its reply, and another came"
+        assert_own_reply(b"lamp", await call, said)
+        await asyncio.sleep(10)
+        assert_own_reply(b"radio", await outcome_of(client, b"radio"), said)
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint(
+    "After a break there must be a reply queue again, and somebody who reads from it."
+)
+@simulate(seeds=8)
+async def test_it_comes_back_after_a_break(world, submission):
+    """If the connection breaks, calls under way fail in time, and later ones go well again."""
+
+    async def slow(request):
+        await asyncio.sleep(2)
+        with contextlib.suppress(ConnectionError, RuntimeError):  # its connection may be broken
+            await price(request)
+
+    servers = await servers_at(world, slow)
+    async with calling(submission, servers) as client:
+        calls = [asyncio.create_task(outcome_of(client, body, 20.0)) for body in (b"a", b"b")]
+        await servers.broker.until(lambda: servers.requests, LONG)
+        said = await break_something(world, servers.broker)
+        during = await outcome_of(client, b"c", 20.0)
+        under_way = await asyncio.gather(*calls)
+        await asyncio.sleep(30)
+        after = await outcome_of(client, b"d", 20.0)
+        pending = client.pending
+    for body, outcome in zip((b"a", b"b", b"c"), (*under_way, during), strict=True):
+        if isinstance(outcome, bytes):
+            assert_own_reply(body, outcome, said)
+        assert isinstance(outcome, (bytes, ConnectionError, TimeoutError)), (
+            f"{said}, and a call raised {type(outcome).__name__}: {outcome}; expected "
+            "ConnectionError or TimeoutError"
+        )
+    assert answers(b"d", after), (
+        f"{said}. 30 seconds later there was a connection to be had, and a call ended with "
+        f"{after!r}"
+    )
+    assert pending == 0, mistake(
+        "leaked-waiter", f"All calls have ended, and pending is {pending}."
+    )
+
+
+async def break_something(world, broker):
+    """One of four faults; what it was."""
+    kind = world.seed % 4
+    if kind == 0:
+        broker.disconnect("client")
+        return "The connection broke"
+    if kind == 1:
+        broker.cut(before="basic.publish", client="client")
+        return "The connection broke before a request had reached the broker"
+    await broker.restart(down_for=8, crash=kind == 2)
+    return f"The broker {'crashed' if kind == 2 else 'was restarted'}"
