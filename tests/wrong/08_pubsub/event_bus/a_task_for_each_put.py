@@ -6,7 +6,8 @@ mistake: unbounded-queue
 also: leaked-task
 fails: test_at_most_capacity_events_wait, test_the_publisher_waits_for_nobody,
     test_who_missed_something_is_told, test_missed_counts_on_while_it_is_read,
-    test_closing_the_bus_ends_all_subscriptions, test_who_has_left_is_forgotten
+    test_closing_the_bus_ends_all_subscriptions, test_who_has_left_is_forgotten,
+    test_a_closed_subscription_gives_nothing
 """
 
 import asyncio
