@@ -25,7 +25,8 @@ Rules
   5. An attempt may take `patience` seconds for connecting and the handshake, and as many again
      until the welcome. A connection is checked with a WebSocket ping every `heartbeat` seconds,
      and is lost if no answer comes: three heartbeats after the server has gone silent at the
-     latest, `follow` is at its next attempt.
+     latest, `follow` is at its next attempt. A connection that answers is good, however long
+     `handle` takes and however long nobody talks.
   6. What another attempt cannot mend is raised, as the library raises it: InvalidStatus for a
      handshake answered with a status of 400 to 499 other than 429, ConnectionClosed for a
      connection that the server closes with code 1008 (policy violation).

@@ -232,6 +232,28 @@ async def test_silence_is_noticed(world, submission):
         await stop(follower)
 
 
+@pytest.mark.points(1)
+@pytest.mark.hint("For how long does patience count? What does a server say if nobody talks?")
+@simulate(seeds=2, steps=STEPS)
+async def test_what_is_slow_or_quiet_is_not_lost(world, submission):
+    """With its welcome, a connection is good: while handle takes long, and if nobody talks."""
+    async with open_feed(world, "one", "two", "three") as feed:
+        follower = Follower(world, submission, patience=2, heartbeat=30).start()
+        follower.pause = 5
+        await feed.until(lambda: len(follower.ids) == 3 or follower.ended(), 60)
+        check_handled(feed, follower, "patience=2, and handle took 5 s for each of 3 messages")
+        await asyncio.sleep(3600)
+        assert not follower.ended(), f"nobody talked for an hour, and {follower.ended()}"
+        feed.say("four")
+        await feed.until(lambda: len(follower.ids) == 4, 60)
+        check_handled(feed, follower, "Nobody had talked for an hour")
+        assert len(feed.attempts) == 1, (
+            "patience=2, handle took 5 s for a message, and then nobody talked for an hour: the "
+            f"connection was good all the time, and the client connected {len(feed.attempts)} times"
+        )
+        await stop(follower)
+
+
 # -- how it ends ----------------------------------------------------------------------------------
 
 

@@ -32,10 +32,16 @@ async def serve_chat(
     host: str, port: int, *, history: int = 50, backlog: int = 100, heartbeat: float = 20.0
 ) -> AsyncIterator[Server]:
     """Serve the chat until the block is left; port 0 takes any free port."""
-    chat = Chat(history, backlog)
+    chat = Chat(history, backlog, patience=2 * heartbeat)
     # The library sends the pings, and closes the connection of a client that does not answer.
+    # The good-bye that it then waits for has to fit into the third heartbeat.
     async with serve(
-        chat.attend, host, port, ping_interval=heartbeat, ping_timeout=heartbeat
+        chat.attend,
+        host,
+        port,
+        ping_interval=heartbeat,
+        ping_timeout=heartbeat,
+        close_timeout=min(10, heartbeat / 2),
     ) as server:
         yield server
 
@@ -43,16 +49,28 @@ async def serve_chat(
 class Member:
     """One connection in a room, and what waits for it."""
 
-    def __init__(self, connection: ServerConnection, name: str, backlog: int) -> None:
+    def __init__(
+        self, connection: ServerConnection, name: str, backlog: int, patience: float
+    ) -> None:
         self.name = name
         self.connection = connection
+        self.patience = patience
         self.outbox: asyncio.Queue[str] = asyncio.Queue(backlog)
 
     async def write(self) -> None:
         """Send what waits. If the client does not read, this waits, and nobody else does."""
         with contextlib.suppress(ConnectionClosed):
             while True:
-                await self.connection.send(await self.outbox.get())
+                await self.send(await self.outbox.get())
+
+    async def send(self, text: str) -> None:
+        """Send something now. A client that takes nothing for so long is as good as dead; the
+        library does not notice, whose pings wait behind all that is not read."""
+        try:
+            async with asyncio.timeout(self.patience):
+                await self.connection.send(text)
+        except TimeoutError:
+            self.connection.transport.abort()
 
 
 class Room:
@@ -109,9 +127,10 @@ class Room:
 class Chat:
     """All the rooms."""
 
-    def __init__(self, history: int, backlog: int) -> None:
+    def __init__(self, history: int, backlog: int, patience: float) -> None:
         self.history = history
         self.backlog = backlog
+        self.patience = patience
         self.rooms: dict[str, Room] = {}
 
     async def attend(self, connection: ServerConnection) -> None:
@@ -119,7 +138,7 @@ class Chat:
         try:
             join = read(await connection.recv(), "join")
             room = self.rooms.setdefault(join["room"], Room(self.history))
-            member = Member(connection, join["name"], self.backlog)
+            member = Member(connection, join["name"], self.backlog, self.patience)
             await self.listen(room, member, join.get("after", 0))
         except BadMessage as bad:
             await connection.close(CloseCode.POLICY_VIOLATION, str(bad))
@@ -136,7 +155,7 @@ class Chat:
                 if event["type"] == "say":
                     room.say(member.name, event["key"], event["text"])
                 else:
-                    await member.connection.send(json.dumps({"type": "pong", "at": event["at"]}))
+                    await member.send(json.dumps({"type": "pong", "at": event["at"]}))
         finally:
             room.leave(member)
             writer.cancel()

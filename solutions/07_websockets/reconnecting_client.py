@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.frames import CloseCode
 
 Message = dict[str, Any]
@@ -58,7 +58,11 @@ async def listen(
     """
     try:
         async with connect(
-            url, open_timeout=patience, ping_interval=heartbeat, ping_timeout=heartbeat
+            url,
+            open_timeout=patience,
+            ping_interval=heartbeat,
+            ping_timeout=heartbeat,
+            close_timeout=min(10, heartbeat / 2),  # who is silent does not say good-bye either
         ) as connection:
             await connection.send(json.dumps(join))
             async with asyncio.timeout(patience):
@@ -72,7 +76,7 @@ async def listen(
     except ConnectionClosed as closed:
         if closed.rcvd is not None and closed.rcvd.code == CloseCode.POLICY_VIOLATION:
             raise
-    except (OSError, EOFError, InvalidMessage):
+    except (OSError, EOFError, InvalidHandshake):
         pass  # refused, reset, timed out, or cut off in the middle of the handshake
 
 
