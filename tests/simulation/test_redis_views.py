@@ -175,3 +175,17 @@ def test_waiting_for_what_the_server_knows() -> None:
             await task
 
     in_world(program)
+
+
+def test_a_stream_without_entries_is_a_stream() -> None:
+    """A group on a stream that has no entries yet is seen."""
+
+    async def program(world: World) -> None:
+        server = RedisServer(world)
+        async with connect(server) as client:
+            await client.xgroup_create("orders", "packers", id="5-1", mkstream=True)
+            stream = server.stream("orders")
+            assert (stream.exists, stream.length, stream.groups) == (True, 0, ["packers"])
+            assert stream.last_delivered("packers") == "5-1"
+
+    in_world(program)

@@ -135,7 +135,7 @@ class StreamView:
         self._now = now
         found = db.get(key.encode(), Stream)
         self.exists = found is not None
-        self._stream = found or Stream()
+        self._stream = Stream() if found is None else found  # one without entries is false
 
     def __repr__(self) -> str:
         if not self.exists:
