@@ -106,9 +106,9 @@ def test_what_was_asked_is_carried_out_though_nobody_waits(database_url: str) ->
             asking = asyncio.create_task(insert())
             await asyncio.wait([asking])
             db.before_each = None
-            said: list[object] = [asking.cancelled(), db.in_transaction]
+            said: list[object] = [asking.cancelled()]  # the BEGIN may be done by now, or not yet
             await db.rollback()  # in line behind the BEGIN and the INSERT
             said += [db.in_transaction, await db.execute_fetchall("SELECT * FROM things")]
         return said
 
-    assert asyncio.run(talk()) == [True, False, False, []]
+    assert asyncio.run(talk()) == [True, False, []]
