@@ -21,6 +21,7 @@ _MOST_LINES = 8
 _MOST_FRAMES = 4
 _MOST_WIDE = 400
 _TIMELINE_ROWS = 16
+_SEQUENCE_ROWS = 20
 _WRONG_CALL = re.compile(r"(?P<name>[\w.]+)\(\) (?:missing|takes|got|does not)\b")
 _NOT_AWAITABLE = re.compile(
     r"'await' expression|awaitable|a coroutine (?:was expected|or)|an asyncio.Future"
@@ -71,6 +72,7 @@ class Judge:
             self._tell(result, error if raised else None)
             if finding is not None:
                 result.timeline = self._timeline(finding)
+                self._draw_messages(result, finding)
 
     def _add_world(self, result: TestResult, finding: Finding) -> None:
         result.world, result.worlds = finding.world, finding.worlds
@@ -89,6 +91,12 @@ class Judge:
 
         timeline = Timeline(_without_verdict(finding.events))
         return timeline.text(self.width - 5, _TIMELINE_ROWS, encoding=self.encoding)
+
+    def _draw_messages(self, result: TestResult, finding: Finding) -> None:
+        diagram = finding.sequence
+        if diagram is not None:
+            result.sequence = diagram.text(self.width - 5, _SEQUENCE_ROWS, encoding=self.encoding)
+            result.mermaid = diagram.mermaid()
 
     def _complaint(self, error: BaseException, raised: bool) -> Complaint | None:
         """What is wrong with the file itself, if that is what the error comes from."""

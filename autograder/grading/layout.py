@@ -171,9 +171,9 @@ class Page:
             yield from (((f"      {self.say(row)}", ""),) for row in test.rows)
             return
         yield from self._what_happened(test)
-        if test.timeline and timeline:
+        for picture in filter(None, (test.sequence, test.timeline) if timeline else ()):
             yield ()
-            yield from (((f"     {line}".rstrip(), ""),) for line in test.timeline.splitlines())
+            yield from (((f"     {line}".rstrip(), ""),) for line in picture.splitlines())
         yield from self._output(test)
         yield ()
         if test.notes:

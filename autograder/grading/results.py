@@ -50,6 +50,7 @@ class TestResult:
         world, worlds: found in the n-th world of so many; 0 if it is not simulated.
         token: replays that world, "" if there is none; advisory: found by shuffling only.
         timeline, output: of that world.
+        sequence, mermaid: its messages as a diagram in two forms, if the test tells of any.
         cause: equal for failures of one root, "" if it is not known.
         complaint: True if it is about the file itself; whatever else fails may follow from it.
         trace: the whole traceback, if `--full-trace` asked for it.
@@ -80,6 +81,8 @@ class TestResult:
     token: str = ""
     advisory: bool = False
     timeline: str = ""
+    sequence: str = ""
+    mermaid: str = ""
     output: str = ""
     cause: str = ""
     complaint: bool = False

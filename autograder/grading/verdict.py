@@ -97,6 +97,8 @@ class TestVerdict:
     file: str | None = None
     line: int | None = None
     timeline: str = ""
+    sequence: str = ""
+    mermaid: str = ""
     token: str = ""
     again: str = ""
     told: str = ""
@@ -280,6 +282,7 @@ def _tell(judged: TestVerdict, result: TestResult, run: Run) -> None:
     judged.mistake = result.mistake
     judged.file, judged.line = result.file, result.line
     judged.timeline, judged.token = result.timeline, result.token
+    judged.sequence, judged.mermaid = result.sequence, result.mermaid
 
 
 def _status_of(statuses: set[Status]) -> Status:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .clock import real_monotonic, use_virtual_clocks
 from .events import Event
@@ -14,6 +14,9 @@ from .problems import Problem
 from .running import Outcome, Program, run_in
 from .session import Session, session
 from .tokens import Token, read_token
+
+if TYPE_CHECKING:
+    from .sequence import SequenceDiagram
 
 _MOST_AWAITS = 2_000
 _NEAR_AWAITS = 200
@@ -34,6 +37,7 @@ class Finding:
         shuffled: found by the advisory tier, in an order asyncio never takes.
         time: virtual seconds at its end.
         lost: why the world could not be shown again, if it could not.
+        sequence: its messages as a diagram, if the test tells of any (`World.letter`).
     """
 
     world: int
@@ -46,6 +50,7 @@ class Finding:
     shuffled: bool = False
     time: float = 0.0
     lost: str | None = None
+    sequence: SequenceDiagram | None = None
 
 
 def explore(
@@ -119,7 +124,7 @@ def _beginning(active: Session, program: Program, plan: Plan, endless: Outcome) 
     steps would take many times as long as running them."""
     short = replace(plan, steps=min(plan.steps, _ENDLESS_STEPS))
     shown = run_in(active, program, short, endless.token, trace=True)
-    return replace(endless, events=shown.events, output=shown.output)
+    return replace(endless, events=shown.events, output=shown.output, sequence=shown.sequence)
 
 
 def _finding(outcome: Outcome, plan: Plan, tried: int, lost: str | None = None) -> Finding:
@@ -130,6 +135,7 @@ def _finding(outcome: Outcome, plan: Plan, tried: int, lost: str | None = None) 
         error=outcome.error,
         problems=outcome.problems,
         events=outcome.events,
+        sequence=outcome.sequence,
         output=outcome.output,
         shuffled=outcome.token.shuffled and outcome.token.seed > 0,
         time=outcome.time,

@@ -8,7 +8,7 @@ import random
 import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import detectors
 from .clock import use_virtual_clocks
@@ -21,6 +21,9 @@ from .session import Session, captured, session
 from .strategies import portfolio
 from .tokens import Token
 from .world import World
+
+if TYPE_CHECKING:
+    from .sequence import SequenceDiagram
 
 Program = Callable[[World], Coroutine[Any, Any, Any]]
 """Called once a world: makes the coroutine that is the test."""
@@ -35,6 +38,7 @@ class Outcome:
     error: BaseException | None = None
     problems: list[Problem] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    sequence: SequenceDiagram | None = None
     steps: int = 0
     time: float = 0.0
     output: str = ""
@@ -87,6 +91,7 @@ def run_in(
         try:
             contextvars.copy_context().run(_live, world, program, outcome, active)
             outcome.events = list(world.recorder.events)
+            outcome.sequence = world.letters.diagram() if world.letters else None
             outcome.steps, outcome.time = world.loop.steps, world.time()
             world.close()
             _judge_stuck(outcome, active)

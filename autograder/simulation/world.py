@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .current import Process
     from .deaths import Deaths
     from .faults import Interrupted
+    from .letters import Letter, Letters
     from .network import Network
     from .strategies import Strategy
     from .tasks import SimulatedTask
@@ -76,6 +77,7 @@ class World:
         self.recorder: Silence = Recorder(self) if tracing else Silence()
         self.deaths: Deaths | None = None
         self.databases: list[tuple[Process, sqlite3.Connection]] = []
+        self.letters: Letters | None = None
         self._network: Network | None = None
         self._entropy: random.Random | None = None
         self._labels: dict[asyncio.Task[Any], str] = {}
@@ -140,6 +142,24 @@ class World:
     def note(self, text: str) -> None:
         """Put a line of your own into the timeline."""
         self.recorder.add("note", text)
+
+    def letter(self, sender: str, receiver: str, text: str) -> Letter:
+        """A message begins its way, for the message sequence diagram of a failure.
+
+        Say ``arrived()`` of it when it does (once more for a duplicate), or ``lost()``.
+        """
+        return self._all_letters().send(sender, receiver, text)
+
+    def happens(self, participant: str, text: str) -> None:
+        """Something happens at a participant: an effect, a crash. For the same diagram."""
+        self._all_letters().happen(participant, text)
+
+    def _all_letters(self) -> Letters:
+        if self.letters is None:
+            from .letters import Letters
+
+            self.letters = Letters(self)
+        return self.letters
 
     async def interrupted(
         self, coro: Coroutine[Any, Any, Any], by: type[BaseException] = asyncio.CancelledError

@@ -116,6 +116,15 @@ def test_the_summary_says_points_mistake_and_what_was_ignored(
     assert "<script>" not in summary
 
 
+def test_the_summary_draws_the_messages(found: Verdict, tmp_path: Path) -> None:
+    """A sequence diagram is a fence of Mermaid, which nothing in it can end."""
+    found.exercises[0].tests[1].mermaid = "sequenceDiagram\n    a->>b: hi\n```\n<script>"
+    written(found, tmp_path, "github")
+    summary = (tmp_path / "summary.md").read_text("utf-8")
+    fence = summary.split("```mermaid\n")[1]
+    assert fence.startswith("sequenceDiagram\n    a->>b: hi\n'''\n<script>\n```\n")
+
+
 def test_a_passing_test_says_nothing(found: Verdict, tmp_path: Path) -> None:
     written(found, tmp_path, "exercism")
     first = json.loads((tmp_path / "exercism.json").read_text("utf-8"))["tests"][0]

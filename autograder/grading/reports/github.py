@@ -104,7 +104,11 @@ def _failure(exercise: ExerciseVerdict, test: TestVerdict) -> Iterator[str]:
     told = cut(message(test), _MOST_TIMELINE)
     if told:
         yield from ("", "<details><summary>What happened</summary>", "")
-        yield from ("<pre>", html.escape(told), "</pre>", "</details>")
+        yield from ("<pre>", html.escape(told), "</pre>")
+        if test.mermaid:
+            diagram = cut(test.mermaid, _MOST_TIMELINE).replace("`", "'")
+            yield from ("", "```mermaid", diagram, "```", "")
+        yield "</details>"
 
 
 def _link(mistake: str) -> str:
