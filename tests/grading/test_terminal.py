@@ -246,6 +246,34 @@ def test_live_tests_run_only_when_asked_for(course: Course) -> None:
     assert "all 3 hold" in said
 
 
+def test_a_server_that_comes_as_a_wheel_is_tried_in_the_end(course: Course) -> None:
+    """Where the wheel is, and once all else holds; not where it is missing, nor for `--no-live`."""
+    course.write(
+        "exercises/03_async_await/test_double_live.py",
+        """
+        import pytest
+
+        @pytest.mark.live(wheel="pytest")
+        async def test_really(submission):
+            assert submission.double
+
+        @pytest.mark.live(wheel="no_such_wheel")
+        async def test_elsewhere(submission):
+            assert submission.double
+        """,
+    )
+    course.answer(SOLUTION)
+    status, said = course.pytest("exercises/03")
+    assert status == 0
+    assert "all 3 hold" in said
+    assert "1 live test left out: --live runs" in said
+    assert "all 2 hold" in course.pytest("exercises/03", "--no-live")[1]
+    course.answer(WRONG)
+    status, said = course.pytest("exercises/03")
+    assert status == 1
+    assert "as soon as the other tests hold" in said
+
+
 def test_why_tests_were_skipped_is_said_once(course: Course) -> None:
     course.answer(SOLUTION)
     course.write(

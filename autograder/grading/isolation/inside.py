@@ -61,7 +61,8 @@ def _shut_in(hello: dict[str, Any]) -> None:
 
 
 def _grade(hello: dict[str, Any], send: Send, wait: Callable[[], object]) -> int:
-    options = ["-q", "-s", "-p", "autograder.grading.plugin", "-p", "pytest_asyncio.plugin"]
+    options = ["-q", "-s", "--no-live"]
+    options += ["-p", "autograder.grading.plugin", "-p", "pytest_asyncio.plugin"]
     options += ["-p", "no:cacheprovider", "-p", "no:faulthandler", "-c", "pyproject.toml"]
     options += ["--rootdir=.", "--confcutdir=exercises", "--continue-on-collection-errors"]
     with contextlib.redirect_stdout(_Bounded()):  # pytest's own words are of no use to anybody
