@@ -1,0 +1,208 @@
+"""An unreliable network in front of the shop's agents: `call`, and what became of each call.
+
+Requests are lost, late, doubled and overtaken, and so are the answers. What was sent arrives even
+if whoever sent it is dead by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from autograder.simulation.current import Process, current_process
+
+from .shop_agents import COMMANDS, Agents
+
+if TYPE_CHECKING:
+    from autograder.simulation import World
+    from autograder.simulation.letters import Letter
+
+PATIENCE = 10.0
+"""Seconds after which `call` stops waiting for an answer."""
+LATEST = 300.0
+"""Seconds after which whatever was sent has arrived."""
+
+Fate = Literal[
+    "answered",
+    "doubled",  # a copy of the request comes later
+    "request late",  # it arrives when nobody waits for an answer any more
+    "request lost",
+    "answer lost",  # done, and then timed out
+    "broken",  # done, and ConnectionError
+    "unreachable",  # not done, and ConnectionError
+]
+FATES: tuple[Fate, ...] = (
+    "request lost",
+    "doubled",
+    "request late",
+    "answer lost",
+    "broken",
+    "unreachable",
+)
+
+Waiter = asyncio.Future[str | Exception]
+
+
+@dataclass
+class Call:
+    """One call: who asked what, when, and what came of it.
+
+    Attributes:
+        nth: which call of this command for this order it is, from 1.
+        answer: what was returned; "" as long as nothing was; the exception's name if it was one.
+        ended: when it was returned, in virtual seconds.
+        delivered: how often the request has arrived.
+    """
+
+    process: Process | None
+    command: str
+    key: str
+    order_id: str
+    nth: int
+    time: float
+    answer: str = ""
+    ended: float = 0.0
+    delivered: int = 0
+
+    @property
+    def who(self) -> str:
+        """The name of whoever asked, for the diagram."""
+        return self.process.name if self.process else "coordinator"
+
+    @property
+    def known(self) -> bool:
+        """True if the answer of the agent has come."""
+        return self.answer not in ("", "TimeoutError", "ConnectionError")
+
+
+class Calls:
+    """All calls of one world.
+
+    Args:
+        fate: what is to become of a call; None leaves it to chance.
+        stormy: virtual seconds from the beginning in which chance is unkind; never in the
+            calm world.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        agents: Agents,
+        *,
+        fate: Callable[[Call], Fate | None] = lambda call: None,
+        stormy: float = 0.0,
+    ) -> None:
+        self.world = world
+        self.agents = agents
+        self.fate = fate
+        self.stormy = stormy
+        self.made: list[Call] = []
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.misuse: list[str] = []
+        # What is under way belongs to nobody: it outlives the process that sent it.
+        self._nobody = contextvars.copy_context()
+
+    async def call(self, agent: str, command: str, key: str, order: Mapping[str, Any]) -> str:
+        """Ask an agent to carry out a command; its answer.
+
+        Raises:
+            TimeoutError: no answer came within PATIENCE; ConnectionError: the connection broke.
+            ValueError: no agent takes such a command, with this key, or for this order.
+        """
+        self._check(agent, command, key, order)
+        order_id = order["order_id"]
+        nth = 1 + sum(1 for c in self.made if (c.command, c.order_id) == (command, order_id))
+        call = Call(current_process.get(), command, key, order_id, nth, self.world.time())
+        self.made.append(call)
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._send(call, waiter)
+        answer = await waiter
+        call.ended = self.world.time()
+        call.answer = answer if isinstance(answer, str) else type(answer).__name__
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def of(self, order_id: str, command: str = "") -> list[Call]:
+        """The calls for an order, of one command or all."""
+        return [c for c in self.made if c.order_id == order_id and command in ("", c.command)]
+
+    # -- under way --------------------------------------------------------------------------------
+
+    def _send(self, call: Call, waiter: Waiter) -> None:
+        fate, name = self._fate(call), f"{call.command} {call.order_id}"
+        said = name if call.nth == 1 else f"{name}, attempt {call.nth}"
+        letter = self.world.letter(call.who, COMMANDS[call.command].agent, said)
+        trip = self.world.latency(f"{name} request", 0.002, 0.5)
+        if fate == "request late":
+            trip = PATIENCE + 2 + self.world.draw(f"{name} late") * (LATEST - PATIENCE - 2)
+        self._later(PATIENCE, _settle, waiter, TimeoutError(f"{name}: no answer after 10 s"))
+        if fate in ("request lost", "unreachable"):
+            self._later(trip, letter.lost)
+        else:
+            self._later(trip, self._arrive, call, letter, waiter, fate)
+        if fate == "unreachable":
+            self._later(trip, _settle, waiter, ConnectionError(f"{name} could not be sent"))
+        if fate == "doubled":
+            again = trip + 0.5 + self.world.draw(f"{name} copy") * (LATEST - 2)
+            self._later(again, self._arrive, call, letter, None, fate)
+
+    def _arrive(self, call: Call, letter: Letter, waiter: Waiter | None, fate: Fate) -> None:
+        letter.arrived()
+        call.delivered += 1
+        try:
+            answer = self.agents.handle(call.command, call.key, self.orders[call.order_id])
+        except ValueError as error:
+            self.misuse.append(str(error))
+            if waiter is not None:
+                _settle(waiter, error)
+            return
+        if waiter is None:
+            return
+        name = f"{call.command} {call.order_id}"
+        agent = COMMANDS[call.command].agent
+        reply = self.world.letter(agent, call.who, f"{answer} {call.order_id}")
+        trip = self.world.latency(f"{name} answer", 0.002, 0.5)
+        if fate in ("answer lost", "broken"):
+            self._later(trip, reply.lost)
+        else:
+            self._later(trip, reply.arrived)
+            self._later(trip, _settle, waiter, answer)
+        if fate == "broken":
+            self._later(trip, _settle, waiter, ConnectionError(f"{name}: cut off"))
+
+    def _fate(self, call: Call) -> Fate:
+        told = self.fate(call)
+        if told is not None:
+            return told
+        name = f"{call.command} {call.order_id}"
+        if self.world.time() < self.stormy and self.world.chance(0.5, f"{name} storm"):
+            return FATES[self.world.choose(len(FATES), f"{name} fate")]
+        return "answered"
+
+    def _later(self, seconds: float, function: Callable[..., object], *args: object) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(seconds, function, *args, context=self._nobody)
+
+    def _check(self, agent: object, command: object, key: object, order: Any) -> None:
+        """Say what is wrong with a call; also in `misuse`, for somebody may catch the exception."""
+        what = COMMANDS.get(command) if isinstance(command, str) else None
+        if what is None or what.agent != agent:
+            problem = f"call({agent!r}, {command!r}, ...): the agent {agent!r} knows no {command!r}"
+        elif not isinstance(key, str) or not key:
+            problem = f"call(..., {command!r}, key={key!r}): the key is a str, and not empty"
+        elif not isinstance(order, Mapping) or self.orders.get(order.get("order_id", "")) != order:
+            problem = f"{command} needs the order as it was placed; it was given {order!r}"
+        else:
+            return
+        self.misuse.append(problem)
+        raise ValueError(problem)
+
+
+def _settle(waiter: Waiter, answer: str | Exception) -> None:
+    # An exception is handed over as a value: whoever waited may have been killed.
+    if not waiter.done():
+        waiter.set_result(answer)
