@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import sqlite3
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .current import Process, current_process
 from .faults import Interrupted
+from .sqlite import bury
 from .waits import describe_wait
 
 if TYPE_CHECKING:
@@ -53,10 +52,7 @@ class Deaths:
         self._put_aside()
         for owner, connection in self._world.databases:
             if owner is process:
-                # What is not committed is rolled back, and its locks are gone. One that another
-                # thread has opened cannot be closed from here.
-                with suppress(sqlite3.ProgrammingError):
-                    connection.close()
+                bury(connection)  # what is not committed is rolled back, and its locks are gone
         fate = self._fates.pop(process, None)
         if fate is not None and not fate.done():
             fate.set_result(None)

@@ -12,9 +12,11 @@ import sqlite3
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from .current import current_process, here, world_on_loop_thread
 from .patches import Patches
@@ -26,6 +28,8 @@ _TRIP = (0.0002, 0.010)
 _RETRIES = (0.001, 0.002, 0.005, 0.010, 0.015, 0.020, 0.025, 0.025, 0.025, 0.050, 0.050, 0.100)
 """Seconds until each next try, as SQLite's own busy handler waits; the last one for all others."""
 _DEFAULT_TIMEOUT = 5.0
+_FACTORY = 5
+"""Where `sqlite3.connect` has its parameter `factory`."""
 
 
 class _LoopQueue:
@@ -104,15 +108,44 @@ def _thread(*args: Any, **kwargs: Any) -> Any:
     return Thread(*args, **kwargs) if here.world is None else _NoThread()
 
 
+class _Mortal(sqlite3.Connection):
+    """A connection that knows its cursors: SQLite keeps the locks of a connection that is closed
+    as long as a statement of it is half read, and the frames of the dead live on."""
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        cursor = super().cursor(*args, **kwargs)
+        self.__dict__.setdefault("cursors", WeakSet()).add(cursor)
+        return cursor
+
+    # sqlite3's own short cuts do not come by `cursor`.
+    def execute(self, *args: Any) -> sqlite3.Cursor:
+        return self.cursor().execute(*args)  # type: ignore[no-any-return]
+
+    def executemany(self, *args: Any) -> sqlite3.Cursor:
+        return self.cursor().executemany(*args)  # type: ignore[no-any-return]
+
+
+def bury(connection: sqlite3.Connection) -> None:
+    """Close a connection whose process was killed: nothing of it is left, and no lock."""
+    # What another thread has opened cannot be closed from here.
+    with suppress(sqlite3.ProgrammingError):
+        for cursor in list(getattr(connection, "cursors", ())):
+            cursor.close()
+        connection.close()
+
+
 def _remember_connections(patches: Patches) -> None:
     """A process that is killed leaves its transactions to be rolled back: so it must be known
     which connections it has opened."""
 
     def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = original(*args, **kwargs)
         world, process = here.world, current_process.get()
-        if world is not None and process is not None:
-            world.databases.append((process, connection))
+        if world is None or process is None:
+            return original(*args, **kwargs)  # type: ignore[no-any-return]
+        if len(args) <= _FACTORY:
+            kwargs.setdefault("factory", _Mortal)
+        connection: sqlite3.Connection = original(*args, **kwargs)
+        world.databases.append((process, connection))
         return connection
 
     original = patches.put(sqlite3, "connect", connect)

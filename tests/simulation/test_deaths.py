@@ -201,7 +201,7 @@ def test_a_killing_can_be_replayed() -> None:
 
 def test_open_transactions_are_rolled_back(tmp_path: Path) -> None:
     """A process that dies in a transaction leaves nothing of it, and no lock."""
-    for number, connect in enumerate((plainly, asynchronously)):
+    for number, connect in enumerate((plainly, asynchronously, half_read)):
         path = tmp_path / f"{number}.db"
         with sqlite3.connect(path) as db:
             db.execute("CREATE TABLE effects (body TEXT)")
@@ -226,6 +226,19 @@ async def plainly(path: Path) -> None:
     db.execute("INSERT INTO effects VALUES ('theirs')")
     await asyncio.sleep(100)
     db.commit()
+
+
+async def half_read(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.executemany("INSERT INTO effects VALUES (?)", [("a",), ("b",)])
+    db.commit()
+    db.execute("DELETE FROM effects")
+    db.commit()
+    db.executemany("INSERT INTO effects VALUES (?)", [("theirs",), ("too",)])
+    cursor = db.execute("SELECT * FROM effects")
+    cursor.fetchone()
+    await asyncio.sleep(100)
+    cursor.fetchone()
 
 
 async def asynchronously(path: Path) -> None:
