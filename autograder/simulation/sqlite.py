@@ -77,6 +77,9 @@ class _LoopQueue:
     def _take_over_waiting(self, connection: sqlite3.Connection) -> None:
         self._timeout = connection.execute("PRAGMA busy_timeout").fetchone()[0] / 1000
         connection.execute("PRAGMA busy_timeout = 0")
+        with suppress(sqlite3.OperationalError):  # it reads the file, which may be locked
+            # Nobody pulls the plug in a world, and a disk takes real time.
+            connection.execute("PRAGMA synchronous = OFF")
 
 
 def _settle(future: Any, how: str, value: Any) -> None:

@@ -1,0 +1,118 @@
+"""Grades `rebuild` of projection.py."""
+
+import asyncio
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.grading.benches.order_log import Events, LogOf, placed, story
+from autograder.grading.benches.projectors import run_project, run_rebuild, stopped
+from autograder.grading.benches.read_model import (
+    assert_never_between,
+    assert_rebuilt,
+    make_model,
+    models,
+)
+from autograder.simulation import simulate
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """An empty read model; making one takes longer than copying it."""
+    return make_model(tmp_path_factory.mktemp("model") / "model.db")
+
+
+@pytest.fixture
+def model(template, tmp_path):
+    """Makes read models, each in a file of its own."""
+    return models(template, tmp_path)
+
+
+def wrong_model(world, submission, model, events, *, repeats=False):
+    """A log with so many orders' events, and a model in which rows of ada are wrong."""
+    log = Events(world, submission, repeats=repeats)
+    log.add(*story(events))
+    there = model(log)
+    there.fill(log.last, wrong=True)
+    return log, there
+
+
+@pytest.mark.points(2)
+@simulate(seeds=4)
+async def test_a_rebuild_mends_the_rows(world, submission, model):
+    """After a rebuild the rows are what the log says, and the projector goes on from there."""
+    events, there = wrong_model(world, submission, model, 2, repeats=world.seed % 2 == 1)
+    there.watch()
+    await run_rebuild(submission, events, there, batch=(100, 3)[world.seed // 2 % 2])
+    assert_rebuilt(there, events.last, "rebuild has returned")
+    projector = run_project(submission, events, there)
+    events.add(placed("o-9", "ada"), *story(1, first=3))
+    await there.until(events.last)
+    await stopped(projector)
+    assert_never_between(there)
+    assert_rebuilt(there, events.last, "rebuild was called, and project went on")
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint(
+    "All of it in one transaction, and the last thing before COMMIT: is it up to date?"
+)
+@simulate(seeds=6)
+async def test_readers_see_the_old_model_or_the_new(world, submission, model):
+    """While orders come in and the model is rebuilt, no reader ever sees a part, or the past."""
+    events, there = wrong_model(world, submission, model, 2)
+    projector = run_project(submission, events, there, batch=3)
+    there.watch()
+    log = LogOf(events, "the rebuild", answer=(0.5, 2.0))
+    more = story(1, first=3)
+    # "There is nothing more", it is told; and while that answer travels, something happens.
+    log.on_nothing = lambda: events.add(more.pop(0)) if more else None
+    rebuilding = run_rebuild(submission, events, there, batch=4, log=log)
+    needed = events.last
+    try:
+        await rebuilding
+    finally:
+        assert_never_between(there)
+    assert_rebuilt(there, needed, "rebuild has returned")
+    events.add(*more, placed("o-9", "ada"))
+    await there.until(events.last)
+    await stopped(projector)
+    assert_never_between(there)
+    assert_rebuilt(there, events.last, "rebuild was called, and project went on")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("What does a rebuild find that comes after one that was killed?")
+@simulate(seeds=1, at_every_await=True)
+async def test_a_rebuild_that_is_killed_does_no_harm(world, submission, model):
+    """If a rebuild is killed, at whichever await, readers have a whole model; another one works."""
+    events, there = wrong_model(world, submission, model, 1)
+    log = LogOf(events, "the rebuild")
+    work = submission.rebuild(log, there.path, batch=3)
+    outcome = await world.killed(work, "the rebuild")
+    there.look()
+    assert_never_between(there)
+    if not outcome.fired:
+        assert_rebuilt(there, events.last, "rebuild has returned")
+        return
+    await run_rebuild(submission, events, there, "the second rebuild", batch=3)
+    assert_never_between(there)
+    assert_rebuilt(there, events.last, "a rebuild was killed, and a second one has returned")
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Does the transaction of yours begin before the log has been read, or after?")
+@simulate(seeds=2)
+async def test_a_rebuild_locks_nobody_out(world, submission, model):
+    """While a rebuild waits for the log, somebody else can write."""
+    events, there = wrong_model(world, submission, model, 2)
+    locked = []
+    log = LogOf(events, "the rebuild", answer=(20.0, 60.0))
+    log.on_wait = lambda call: there.is_locked() and locked.append(call)
+    await asyncio.wait([run_rebuild(submission, events, there, batch=4, log=log)], timeout=2000)
+    assert not locked, mistake(
+        "global-lock",
+        f"The rebuild awaits {locked[0]}, which takes 20 s and more, with a transaction open: the "
+        "projector can write nothing meanwhile.",
+    )
+    assert_rebuilt(there, events.last, "2000 s ago rebuild was called")
