@@ -1,0 +1,62 @@
+"""Each call draws a number, and all of its waits are that share of the bound.
+
+Two calls that meet at the first retry meet at the second, too, and at all that follow.
+
+mistake: retries-in-step
+fails: test_each_wait_is_drawn_anew
+"""
+
+import asyncio
+import random
+
+
+class Unavailable(Exception):
+    def __init__(self, message="unavailable", *, retry_after=None):
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Declined(Exception):
+    pass
+
+
+class RetryBudget:
+    def __init__(self, *, ratio=0.1, reserve=10.0):
+        self.ratio = ratio
+        self.reserve = reserve
+        self.tokens = reserve
+
+    def call(self):
+        self.tokens = min(self.reserve, self.tokens + self.ratio)
+
+    def take(self):
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+async def retry(operation, *, budget, attempts=4, base=0.1, cap=5.0, deadline=None):
+    budget.call()
+    jitter = random.random()
+    clock = asyncio.get_running_loop().time
+    end = clock() + deadline if deadline is not None else None
+    earlier, bound = [], base
+    while True:
+        try:
+            async with asyncio.timeout_at(end):
+                return await operation()
+        except Exception as error:
+            for before in earlier:
+                error.add_note(repr(before))
+            wait = jitter * min(cap, bound) + (getattr(error, "retry_after", None) or 0)
+            if (
+                not isinstance(error, (Unavailable, ConnectionError, TimeoutError))
+                or len(earlier) + 1 == attempts
+                or (end is not None and clock() + wait >= end)
+                or not budget.take()
+            ):
+                raise
+            earlier.append(error)
+        await asyncio.sleep(wait)
+        bound = min(bound * 2, cap)

@@ -1,0 +1,56 @@
+"""Raises the last error, and that is all that anybody ever hears.
+
+The log is full of "connection refused". That the provider had said before "your contract has ended"
+is not in it.
+
+mistake: hides-earlier-errors
+fails: test_the_last_error_tells_of_the_earlier_ones
+"""
+
+import asyncio
+import random
+
+
+class Unavailable(Exception):
+    def __init__(self, message="unavailable", *, retry_after=None):
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Declined(Exception):
+    pass
+
+
+class RetryBudget:
+    def __init__(self, *, ratio=0.1, reserve=10.0):
+        self.ratio = ratio
+        self.reserve = reserve
+        self.tokens = reserve
+
+    def call(self):
+        self.tokens = min(self.reserve, self.tokens + self.ratio)
+
+    def take(self):
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+async def retry(operation, *, budget, attempts=4, base=0.1, cap=5.0, deadline=None):
+    budget.call()
+    clock = asyncio.get_running_loop().time
+    end = clock() + deadline if deadline is not None else None
+    bound = base
+    while True:
+        attempts -= 1
+        try:
+            async with asyncio.timeout_at(end):
+                return await operation()
+        except (Unavailable, ConnectionError, TimeoutError) as error:
+            wait = random.uniform(0, min(cap, bound)) + (getattr(error, "retry_after", None) or 0)
+            late = end is not None and clock() + wait >= end
+            if not attempts or late or not budget.take():
+                raise
+        await asyncio.sleep(wait)
+        bound = min(bound * 2, cap)

@@ -1,0 +1,62 @@
+"""Every attempt takes a token from the budget, the first as well: "it is a budget of attempts".
+
+In good times the calls that go well use it up, and in bad times the shop does not even ask.
+
+mistake: first-attempts-pay
+fails: test_only_retries_cost_anything, test_retries_are_rationed,
+       test_calls_fill_it_up_to_the_brim, test_all_callers_share_the_budget,
+       test_no_token_no_wait, test_each_budget_is_for_itself, test_a_slow_provider_comes_back,
+       test_a_provider_that_is_down_is_not_run_over
+"""
+
+import asyncio
+import random
+
+
+class Unavailable(Exception):
+    def __init__(self, message="unavailable", *, retry_after=None):
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Declined(Exception):
+    pass
+
+
+class RetryBudget:
+    def __init__(self, *, ratio=0.1, reserve=10.0):
+        self.ratio = ratio
+        self.reserve = reserve
+        self.tokens = reserve
+
+    def call(self):
+        self.tokens = min(self.reserve, self.tokens + self.ratio)
+
+    def take(self):
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+async def retry(operation, *, budget, attempts=4, base=0.1, cap=5.0, deadline=None):
+    budget.call()
+    clock = asyncio.get_running_loop().time
+    end = float("inf") if deadline is None else clock() + deadline
+    history = []
+    if not budget.take():
+        raise Unavailable("the retry budget is empty")
+    while True:
+        try:
+            async with asyncio.timeout_at(None if deadline is None else end):
+                return await operation()
+        except Exception as error:
+            bound = min(cap, base * 2.0 ** min(len(history), 60))
+            pause = random.random() * bound + (getattr(error, "retry_after", 0) or 0)
+            final = not isinstance(error, (Unavailable, ConnectionError, TimeoutError))
+            if final or len(history) + 1 == attempts or clock() + pause >= end or not budget.take():
+                for earlier in history:
+                    error.add_note(repr(earlier))
+                raise
+            history.append(error)
+        await asyncio.sleep(pause)
