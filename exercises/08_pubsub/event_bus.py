@@ -23,7 +23,7 @@ Rules
   4. A subscription is an async iterator, and an async context manager that is its own value. It is
      closed by `aclose`, or when its block is left, however it is left. Then nothing is published
      to it any more, what waits for it is forgotten, and whoever waits for its next event gets the
-     end of the iteration.
+     end of the iteration. The bus keeps nothing of it.
   5. A task that waits for the next event may be cancelled, at any moment. Nothing is lost by it:
      whoever asks next gets that event.
   6. Subscribers come and go at any time, also while something is being published.

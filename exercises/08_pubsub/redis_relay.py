@@ -32,7 +32,8 @@ Rules
      is none). If there would be more, it is disconnected: it still gets those that wait, and then
      `TooSlow` is raised.
   7. A subscription is an async iterator, and an async context manager that is its own value. It is
-     closed by `aclose`, or when its block is left, however it is left; then it ends.
+     closed by `aclose`, or when its block is left, however it is left. Then what waits for it is
+     forgotten, and it ends.
   8. `RedisRelay` is an async context manager, too. `RedisRelay.aclose`, or leaving its block, ends
      all subscriptions, makes waiting and later `subscribe` calls raise `RelayClosed`, closes the
      connection, and leaves nothing running. Both `aclose` may be called more than once.

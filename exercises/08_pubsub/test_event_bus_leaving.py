@@ -1,6 +1,7 @@
 """Grades how subscribers of event_bus.py leave, and how the bus is closed."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -17,6 +18,11 @@ class CannotWork(Exception):
 
 async def next_of(subscription):
     return await anext(subscription)
+
+
+def in_memory(kind):
+    gc.collect()
+    return sum(type(one) is kind for one in gc.get_objects())
 
 
 async def rest_of(subscription):
@@ -43,7 +49,8 @@ async def leave_by_an_exception(subscription, _):
             async for event in events:
                 raise CannotWork(event)
     except CannotWork:
-        pass
+        return
+    raise AssertionError("an exception was raised in a subscription's block, and did not leave it")
 
 
 async def leave_by_a_cancellation(subscription, bus):
@@ -85,6 +92,27 @@ async def test_who_has_left_is_forgotten(world, submission):
         await bus.aclose()
         got, ended = await rest_of(stayer)
         assert (got, ended) == ([1, 2], True), f"one left {how}; the other got {got}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1)
+async def test_the_bus_keeps_nothing_of_who_has_left(world, submission):
+    """Of a subscription that has been closed the bus keeps nothing."""
+    bus = submission.EventBus()
+    stayer = bus.subscribe("#")
+    before = in_memory(submission.Subscription)
+    for _ in range(40):
+        subscription = bus.subscribe("order.*")
+        await bus.publish("order.paid", 1)
+        await subscription.aclose()
+    del subscription
+    kept = in_memory(submission.Subscription) - before
+    assert kept < 10, mistake(
+        "forgets-to-unsubscribe",
+        f"40 subscriptions were closed, and nobody has them any more, but {kept} are still in "
+        "memory: the bus holds on to them.",
+    )
+    await stayer.aclose()
 
 
 @pytest.mark.points(1)

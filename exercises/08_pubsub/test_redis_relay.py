@@ -27,7 +27,8 @@ async def fail_in_its_block(subscription):
             async for _ in messages:
                 raise CannotWork
     except CannotWork:
-        pass
+        return
+    raise AssertionError("an exception was raised in a subscription's block, and did not leave it")
 
 
 def open_server(world):
@@ -205,7 +206,11 @@ async def test_the_last_one_out_unsubscribes(world, submission):
         publisher.publish("tea")
         await asyncio.sleep(1)
         assert other.data == [b"0"], f"another channel, with a subscriber, got {other.data}"
-        for subscription in (leaver, stayer):
+        unread = await in_time(relay.subscribe("books"), "subscribe()")
+        publisher.publish("books")
+        await asyncio.sleep(1)
+        await unread.aclose()
+        for subscription in (leaver, stayer, unread):
             left = [one async for one in subscription]
             assert left == [], f"a closed subscription gave {left}"
 
