@@ -10,6 +10,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiosqlite  # noqa: F401  before the first world begins, which stands in for its thread
+
 from ..mistakes import mistake
 from .order_log import Events, Rows
 

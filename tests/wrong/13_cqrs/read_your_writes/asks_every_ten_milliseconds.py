@@ -1,0 +1,85 @@
+"""Looks into the database until it is there.
+
+mistake: busy-poll
+fails: test_waiting_costs_nothing
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: str | None
+    position: int
+
+
+class TooFarBehind(Exception):
+    def __init__(self, wanted: int, reached: int) -> None:
+        super().__init__(f"wanted {wanted}, reached {reached}")
+        self.wanted = wanted
+        self.reached = reached
+
+
+class ReadModel:
+    def __init__(self, db):
+        self.db = db
+        self.reached = 0
+        self.waiters = {}
+
+    @property
+    def waiting(self):
+        return len(self.waiters)
+
+    def moved(self, position):
+        if position > self.reached:
+            self.reached = position
+        for waiter, wanted in list(self.waiters.items()):
+            if wanted <= self.reached and not waiter.done():
+                waiter.set_result(None)
+
+    async def status(self, order_id, *, at_least=0, within=1.0):
+        if at_least <= self.reached:
+            return await self.look(order_id, at_least)
+        loop = asyncio.get_running_loop()
+        waiter, end = loop.create_future(), loop.time() + within
+        self.waiters[waiter] = at_least
+        try:
+            answer = await self.look(order_id)
+            if answer.position < at_least:
+                while answer.position < at_least:
+                    await asyncio.sleep(min(0.01, max(0, end - loop.time())))
+                    answer = await self.look(order_id)
+                    if answer.position < at_least and loop.time() >= end:
+                        raise TooFarBehind(at_least, answer.position)
+            return answer
+        finally:
+            del self.waiters[waiter]
+
+    async def look(self, order_id, at_least=0):
+        while True:
+            [row] = await self.db.execute_fetchall(
+                "SELECT max(status), (SELECT position FROM checkpoint) FROM orders "
+                "WHERE order_id = ?",
+                [order_id],
+            )
+            answer = Answer(*row)
+            if answer.position >= at_least:
+                return answer
+
+
+class Session:
+    def __init__(self, position=0):
+        self.position = position
+
+    def wrote(self, position):
+        self.position = max(position, self.position)
+
+    async def status(self, model, order_id, *, within=1.0):
+        try:
+            answer = await model.status(order_id, at_least=self.position, within=within)
+        except TooFarBehind:
+            raise
+        else:
+            self.position = max(answer.position, self.position)
+            return answer
