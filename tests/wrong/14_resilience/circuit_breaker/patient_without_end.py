@@ -1,0 +1,96 @@
+"""The timeout is the operation's own business; the parameter is kept for later.
+
+The first three calls hang, and so does everything behind them. A probe that hangs keeps the breaker
+half-open until the process is restarted.
+
+mistake: deadline-not-enforced
+fails: test_a_slow_call_is_a_failure
+"""
+
+import time
+
+
+class Unavailable(Exception):
+    pass
+
+
+class Declined(Exception):
+    pass
+
+
+class CircuitOpen(Exception):
+    def __init__(self, retry_after):
+        super().__init__(f"open for {retry_after:.1f} s more")
+        self.retry_after = retry_after
+
+
+class CircuitBreaker:
+    def __init__(self, *, failures=5, window=10, cooldown=30.0, timeout=10.0):
+        self.failures = failures
+        self.window = window
+        self.cooldown = cooldown
+        self.timeout = timeout
+        self.recent = []
+        self.opened_at = None
+        self.probing = False
+        self.era = 0
+
+    async def call(self, operation):
+        probe = False
+        if self.opened_at is not None:
+            left = self.opened_at + self.cooldown - time.monotonic()
+            if left > 0:
+                raise CircuitOpen(left)
+            if self.probing:
+                raise CircuitOpen(0.0)
+            self.probing = probe = True
+        era = self.era
+        try:
+            result = await operation()
+        except (Unavailable, ConnectionError, TimeoutError):
+            self.failed(era, probe)
+            raise
+        except Declined:
+            self.succeeded(era, probe)
+            raise
+        except BaseException:
+            self.nothing_learned(probe)
+            raise
+        self.succeeded(era, probe)
+        return result
+
+    def nothing_learned(self, probe):
+        if probe:
+            self.probing = False
+
+    def failed(self, era, probe):
+        if era != self.era:
+            return
+        if probe:
+            self.open()
+            return
+        self.note(1)
+        if sum(self.recent) >= self.failures:
+            self.open()
+
+    def succeeded(self, era, probe):
+        if era != self.era:
+            return
+        if probe:
+            self.close()
+        else:
+            self.note(0)
+
+    def note(self, failure):
+        self.recent = [*self.recent, failure][-self.window :]
+
+    def open(self):
+        self.era += 1
+        self.opened_at = time.monotonic()
+        self.probing = False
+
+    def close(self):
+        self.era += 1
+        self.opened_at = None
+        self.probing = False
+        self.recent = []
