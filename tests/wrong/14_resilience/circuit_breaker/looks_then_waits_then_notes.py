@@ -2,7 +2,8 @@
 the probe has begun, outside.
 
 mistake: thundering-probe
-fails: test_one_call_is_the_probe, test_a_probe_that_says_nothing_decides_nothing
+fails: test_one_call_is_the_probe, test_a_probe_that_says_nothing_decides_nothing,
+       test_late_results_do_not_decide_for_the_probe
 """
 
 import asyncio
