@@ -25,11 +25,13 @@ class RawWebSocket(asyncio.Protocol):
 
     Attributes:
         pings: how many pings came; each is answered, if ``answers``.
+        pongs: how many pongs came; see ``ping``.
         close_code: that of the server's close frame, None if there was none.
     """
 
     def __init__(self, on_text: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
         self.pings = 0
+        self.pongs = 0
         self.answers = True
         self.close_code: int | None = None
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -59,6 +61,10 @@ class RawWebSocket(asyncio.Protocol):
             self._send(_TEXT, message.encode())
         else:
             self._send(_BINARY, message)
+
+    async def ping(self) -> None:
+        """Ask for a pong."""
+        self._send(_PING, b"")
 
     async def close(self) -> None:
         """Say good-bye; the server is to close the connection."""
@@ -129,6 +135,8 @@ class RawWebSocket(asyncio.Protocol):
             self.pings += 1
             if self.answers:
                 self._send(_PONG, data)
+        elif opcode == _PONG:
+            self.pongs += 1
         elif opcode == _CLOSE:
             self.close_code = int.from_bytes(data[:2], "big") if data else None
             self._send(_CLOSE, data)

@@ -1,0 +1,428 @@
+"""A leaderboard under study: its clients, its Redis, and somebody who watches that, for graders."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..mistakes import mistake
+from .chat_guests import Errors, caught_errors
+from .raw_websocket import RawWebSocket
+
+if TYPE_CHECKING:
+    from autograder.simulation import World
+    from autograder.simulation.servers.redis import Executed, RedisServer, StreamView
+
+BOARD, GROUP = "chess", "board"
+STREAM, RANKING, VERSION, CHANGES = (
+    f"{BOARD}:{name}" for name in ("scores", "ranking", "version", "changes")
+)
+GATEWAY, PORT = "gateway", 8000
+SOON = 1.4
+"""Seconds within which a change is on every screen: a second, and what trips take."""
+RECOVERED = 11.5
+"""Seconds after which everybody has carried on."""
+
+Ranking = dict[str, int]
+Event = dict[str, Any]
+
+
+@dataclass
+class Running:
+    """A worker that was started."""
+
+    task: asyncio.Task[Any]
+    stop: asyncio.Event
+
+
+class Client:
+    """A player, a viewer, or both, by a connection that may have bad manners.
+
+    Attributes:
+        boards, answers: what has come, each with the time of its coming.
+        closed: done when the connection has ended, however.
+    """
+
+    def __init__(self, scene: Scene, name: str) -> None:
+        self.name = name
+        self.boards: list[tuple[float, Event]] = []
+        self.answers: list[tuple[float, Event]] = []
+        self.odd: list[Any] = []
+        self.on_answer: Callable[[Event], object] = lambda answer: None
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.wire: Any = None
+        self._scene = scene
+
+    async def watch(self) -> None:
+        """Ask for the board."""
+        await self.wire.send(json.dumps({"type": "watch"}))
+
+    async def score(self, player: str, seq: int, score: int) -> None:
+        """Send a score."""
+        event = {"type": "score", "player": player, "seq": seq, "score": score}
+        await self.wire.send(json.dumps(event))
+
+    def answered(self, kind: str) -> list[tuple[str, int]]:
+        """The scores that were answered like this, in the order of the answers."""
+        return [(a["player"], a["seq"]) for _, a in self.answers if a["type"] == kind]
+
+    @property
+    def seen(self) -> Ranking:
+        """What is on the screen."""
+        return dict(self.boards[-1][1]["top"]) if self.boards else {}
+
+    @property
+    def version(self) -> int:
+        """The version on the screen; -1 if there is no board."""
+        return int(self.boards[-1][1]["version"]) if self.boards else -1
+
+    def take(self, text: bytes) -> None:
+        try:
+            event = json.loads(text)
+            assert is_board(event) or is_answer(event)
+        except (ValueError, AssertionError, TypeError, KeyError):
+            self.odd.append(text[:200])
+            return
+        if event["type"] == "board":
+            self.boards.append((self._scene.world.time(), event))
+        else:
+            self.answers.append((self._scene.world.time(), event))
+            self.on_answer(event)
+
+    def end(self) -> None:
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+
+def is_board(event: Any) -> bool:
+    """True if it has the form of a board."""
+    return (
+        event["type"] == "board"
+        and type(event["version"]) is int
+        and isinstance(event["top"], list)
+        and all(
+            len(row) == 2 and isinstance(row[0], str) and type(row[1]) in (int, float)
+            for row in event["top"]
+        )
+    )
+
+
+def is_answer(event: Any) -> bool:
+    """True if it has the form of an answer to a score."""
+    return (
+        event["type"] in ("taken", "busy")
+        and isinstance(event["player"], str)
+        and type(event["seq"]) is int
+    )
+
+
+class Scene:
+    """A simulated Redis, and who is about it.
+
+    Attributes:
+        history: the ranking at each version.
+        torn: what was changed in more than one step, in words.
+        lost: entries that were removed before they were applied, in words.
+    """
+
+    def __init__(self, world: World, submission: ModuleType) -> None:
+        from autograder.simulation.servers.redis import RedisServer
+
+        self.world = world
+        self.server: RedisServer = RedisServer(world)
+        self.history: dict[int, Ranking] = {0: {}}
+        self.torn: list[str] = []
+        self.lost: list[str] = []
+        self.entries: dict[str, tuple[str, int, int]] = {}
+        self._submission = submission
+        self._gone: set[str] = set()
+        self._told: list[Event] = []
+        self._sessions: dict[Any, Any] = {}
+        self._listens_to: Any = None
+
+    # -- what runs --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def gateway(self, host: str = GATEWAY, **options: Any) -> AsyncIterator[Errors]:
+        """The learner's gateway on a host of its own, until the block ends.
+
+        Where the block fails, it is left to the end of the world: how it stops must not hide what
+        went wrong.
+        """
+        with caught_errors() as errors:
+            with self.world.network.at(host):
+                serving = self._submission.serve_board(
+                    host, PORT, self.server.url, board=BOARD, **options
+                )
+                await serving.__aenter__()
+            yield errors
+            try:
+                async with asyncio.timeout(60):
+                    await serving.__aexit__(None, None, None)
+            except TimeoutError:
+                raise AssertionError(
+                    "the block of serve_board was left, and a minute later it had not ended"
+                ) from None
+
+    async def client(self, name: str, *, watch: bool = False, gateway: str = GATEWAY) -> Client:
+        """A client of a gateway, on a host of its name."""
+        client = Client(self, name)
+        with self.world.network.at(name):
+            try:
+                client.wire = await RawWebSocket.connect(gateway, PORT, client.take, client.end)
+            except OSError as error:
+                raise AssertionError(f"{name} could not connect to the gateway: {error}") from None
+        if watch:
+            await client.watch()
+        return client
+
+    def work(self, consumer: str, stop: asyncio.Event, idle: float) -> Any:
+        """The coroutine of a worker."""
+        return self._submission.work(
+            self.server.url, stop, board=BOARD, consumer=consumer, idle=idle
+        )
+
+    def worker(self, name: str = "worker", idle: float = 10.0) -> Running:
+        """Start the learner's worker on a host of its own."""
+        stop = asyncio.Event()
+        with self.world.network.at(name):
+            return Running(asyncio.create_task(self.work(name, stop, idle), name=name), stop)
+
+    async def stop(self, *workers: Running) -> None:
+        """Tell workers to stop, and see that they do."""
+        for worker in workers:
+            worker.stop.set()
+        for worker in workers:
+            await asyncio.wait([worker.task], timeout=12)
+            if not worker.task.done():
+                worker.task.cancel()
+                await asyncio.wait([worker.task], timeout=30)
+                raise AssertionError(
+                    mistake("never-stops", "stop was set, and 12 s later work has not returned.")
+                )
+            worker.task.result()
+
+    def check(self, *workers: Running) -> None:
+        """Raises what a worker raised, and AssertionError if one has returned untold."""
+        for worker in workers:
+            if worker.task.done():
+                worker.task.result()
+                assert worker.stop.is_set(), "the worker returned, and nobody had told it to stop"
+
+    async def within(self, seconds: float, condition: Callable[[], Any]) -> bool:
+        """Wait until something is true, or so many seconds; whether it is."""
+        end = self.world.time() + seconds
+        while not condition():
+            if self.world.time() >= end:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
+    # -- the Redis, from inside -------------------------------------------------------------------
+
+    def ask(self, *words: str | int) -> None:
+        """A command inside the server: no fault is in its way, and it takes no time."""
+        engine = self.server.engine
+        session = self._sessions.get(engine)
+        if session is None:
+            session = self._sessions[engine] = engine.connect(lambda data: None, lambda why: None)
+        engine.execute(session, [str(word).encode() for word in words])
+        self.server.settle()
+
+    def change(self, **scores: int) -> int:
+        """What a worker of somebody else's does; the new version."""
+        version = max(self.history) + 1
+        ranking = self.history[version] = {**self.history[version - 1], **scores}
+        for player in scores:
+            self.ask("ZADD", RANKING, ranking[player], player)
+        self.ask("SET", VERSION, version)
+        self.ask("PUBLISH", CHANGES, json.dumps({"version": version, "scores": scores}))
+        return version
+
+    def add(self, player: str, seq: int, score: int) -> None:
+        """What a gateway of somebody else's does."""
+        self.ask("XADD", STREAM, "*", "player", player, "seq", seq, "score", score)
+        self.entries[self.server.stream(STREAM).last_id] = (player, seq, score)
+
+    @property
+    def stream(self) -> StreamView:
+        return self.server.stream(STREAM)
+
+    @property
+    def ranking(self) -> Ranking:
+        """What is in the sorted set now."""
+        return {player: int(score) for player, score in (self.server.value(RANKING) or {}).items()}
+
+    def scores_of(self, player: str) -> list[tuple[int, int]]:
+        """The seqs and scores of a player that were added, oldest first."""
+        return sorted((seq, score) for p, seq, score in self.entries.values() if p == player)
+
+    @property
+    def newest(self) -> Ranking:
+        """What is to be in the ranking when all that was added is applied."""
+        players = {player for player, _, _ in self.entries.values()}
+        return {player: self.scores_of(player)[-1][1] for player in players}
+
+    # -- watching workers -------------------------------------------------------------------------
+
+    def watch_steps(self) -> None:
+        """See to it from now on that each change is one step, and that nothing is lost."""
+        self._subscribe()
+        self.server.on_command(self._look)
+
+    def _subscribe(self) -> None:
+        """Listen, to this engine: after a restart it is another one."""
+        engine = self._listens_to = self.server.engine
+        session = engine.connect(self._hear, lambda why: None)
+        engine.execute(session, [b"SUBSCRIBE", CHANGES.encode()])
+
+    def _hear(self, data: bytes) -> None:
+        """What Redis says to a subscriber: the message is the last of its words."""
+        words = data.split(b"\r\n")
+        if b"message" in words:
+            try:
+                self._told.append(json.loads(words[-2]))
+            except ValueError:
+                self.torn.append(f"the message {words[-2].decode()!r} is no JSON")
+
+    def _look(self, one: Executed) -> None:
+        if self.server.engine is not self._listens_to:
+            self._subscribe()
+        told, self._told = self._told, []
+        if one.name in ("XREADGROUP", "XAUTOCLAIM", "XPENDING", "HGET", "WATCH", "MULTI"):
+            return
+        before = max(self.history)
+        ranking, version = self.ranking, int(self.server.value(VERSION) or 0)
+        what = f"after  {str(one)[:60]}"
+        changed = {p for p, s in ranking.items() if self.history[before].get(p) != s}
+        if changed and version == before:
+            self.torn.append(f"{what}  the ranking has changed, and the version is still {version}")
+            self.history[before] = ranking
+        elif version != before:
+            self._look_at_step(what, before, version, ranking, changed, told)
+        self._look_for_lost(what, ranking)
+
+    def _look_at_step(
+        self, what: str, before: int, version: int, ranking: Ranking, changed: set[str],
+        told: list[Event],
+    ) -> None:  # fmt: skip
+        self.history[version] = ranking
+        said = next((t for t in told if t.get("version") == version), None)
+        if version != before + 1:
+            self.torn.append(f"{what}  the version has gone from {before} to {version}")
+        elif said is None:
+            self.torn.append(f"{what}  the version is {version}, and no message says so")
+        else:
+            scores = said.get("scores", {})
+            for player in changed | set(scores):
+                if scores.get(player) != ranking.get(player):
+                    self.torn.append(
+                        f"version {version}: {player} has {ranking.get(player)} in the ranking, "
+                        f"and {scores.get(player)} in the message"
+                    )
+
+    def _look_for_lost(self, what: str, ranking: Ranking) -> None:
+        """An entry may go when its score, or a newer one of that player, is in the ranking."""
+        there = set(self.stream.ids)
+        pending = {row.id for row in self.stream.pending(GROUP)}
+        last = _position(self.stream.last_delivered(GROUP) or "0-0")
+        for entry, (player, seq, _) in self.entries.items():
+            if entry in self._gone or (
+                entry in there and (entry in pending or _position(entry) > last)
+            ):
+                continue
+            self._gone.add(entry)
+            if ranking.get(player) not in {s for n, s in self.scores_of(player) if n >= seq}:
+                how = "acknowledged" if entry in there else "removed"
+                self.lost.append(f"{what}  {player}'s entry {entry} was {how}")
+
+    # -- judging ----------------------------------------------------------------------------------
+
+    def assert_one_step(self) -> None:
+        """Nobody could see a half of a change."""
+        assert not self.torn, mistake("torn-update", f"{self.torn[0]}.")
+
+    def assert_nothing_lost(self, said: str) -> None:
+        """No entry was given up before its score was in the ranking."""
+        assert not self.lost, mistake(
+            "commits-early", f"{said}: {self.lost[0]}, and its score was not in the ranking."
+        )
+
+    def assert_not_stale(self, said: str, *, killed: bool = False) -> None:
+        """No player has an older score than the newest that was applied.
+
+        Where workers were killed, the newest must have been in the ranking: else it was lost.
+        """
+        for player, found in self.ranking.items():
+            *older, (newest, score) = self.scores_of(player) or [(0, found)]
+            seqs = [seq for seq, other in older if other == found != score]
+            if killed and not any(one.get(player) == score for one in self.history.values()):
+                continue
+            assert not seqs, mistake(
+                "stale-overwrites-new",
+                f"{said}. {player}'s newest score is {score}, with seq {newest}; in the ranking "
+                f"is {found}, with seq {seqs[0] if seqs else 0}.",
+            )
+
+    def assert_newest(self, said: str) -> None:
+        """Each player has its newest score."""
+        assert self.ranking == self.newest, (
+            f"{said}. In the ranking is {self.ranking}; expected {self.newest}"
+        )
+
+    def assert_deleted(self, said: str) -> None:
+        """All is applied, so nothing is left in the stream or pending."""
+        pending = self.stream.pending(GROUP)
+        assert not pending, (
+            mistake(
+                "pending-never-read",
+                f"{said}. {len(pending)} entries are pending on the name "
+                f"{pending[0].consumer!r}, and idle for {pending[0].idle:.0f} s.",
+            )
+            if pending
+            else ""
+        )
+        left = self.stream.length
+        assert not left, (
+            mistake("grows-for-ever", f"{said}. All are applied, and {left} are in the stream.")
+            if not self.stream.unread(GROUP)
+            else f"{said}. {left} entries were never read"
+        )
+
+
+def _position(entry: str) -> tuple[int, int]:
+    milliseconds, _, number = entry.partition("-")
+    return int(milliseconds), int(number)
+
+
+def warm_up() -> None:
+    """Import and compile all that a scene needs: in a world it would be one long step."""
+    from autograder.simulation import Plan, run_world
+
+    async def program(world: World) -> None:
+        import redis.asyncio
+        from websockets.asyncio.client import connect
+        from websockets.asyncio.server import serve
+
+        from autograder.simulation.servers.redis import RedisServer
+        from autograder.simulation.servers.redis.lua import interpreter
+
+        interpreter()
+
+        async def attend(connection: Any) -> None:
+            await connection.send("warm")
+
+        async with (
+            redis.asyncio.from_url(RedisServer(world).url) as client,
+            serve(attend, "warm", 1),
+            connect("ws://warm:1") as connection,
+        ):
+            await connection.recv()
+            await client.ping()
+
+    run_world(program, plan=Plan(wall=60.0))
