@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..mistakes import mistake
 from .chat_guests import Errors, caught_errors
+from .leaderboard_client import Client, Event, Ranking
 from .raw_websocket import RawWebSocket
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ SOON = 1.4
 RECOVERED = 11.5
 """Seconds after which everybody has carried on."""
 
-Ranking = dict[str, int]
-Event = dict[str, Any]
-
 
 @dataclass
 class Running:
@@ -38,87 +36,6 @@ class Running:
 
     task: asyncio.Task[Any]
     stop: asyncio.Event
-
-
-class Client:
-    """A player, a viewer, or both, by a connection that may have bad manners.
-
-    Attributes:
-        boards, answers: what has come, each with the time of its coming.
-        closed: done when the connection has ended, however.
-    """
-
-    def __init__(self, scene: Scene, name: str) -> None:
-        self.name = name
-        self.boards: list[tuple[float, Event]] = []
-        self.answers: list[tuple[float, Event]] = []
-        self.odd: list[Any] = []
-        self.on_answer: Callable[[Event], object] = lambda answer: None
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.wire: Any = None
-        self._scene = scene
-
-    async def watch(self) -> None:
-        """Ask for the board."""
-        await self.wire.send(json.dumps({"type": "watch"}))
-
-    async def score(self, player: str, seq: int, score: int) -> None:
-        """Send a score."""
-        event = {"type": "score", "player": player, "seq": seq, "score": score}
-        await self.wire.send(json.dumps(event))
-
-    def answered(self, kind: str) -> list[tuple[str, int]]:
-        """The scores that were answered like this, in the order of the answers."""
-        return [(a["player"], a["seq"]) for _, a in self.answers if a["type"] == kind]
-
-    @property
-    def seen(self) -> Ranking:
-        """What is on the screen."""
-        return dict(self.boards[-1][1]["top"]) if self.boards else {}
-
-    @property
-    def version(self) -> int:
-        """The version on the screen; -1 if there is no board."""
-        return int(self.boards[-1][1]["version"]) if self.boards else -1
-
-    def take(self, text: bytes) -> None:
-        try:
-            event = json.loads(text)
-            assert is_board(event) or is_answer(event)
-        except (ValueError, AssertionError, TypeError, KeyError):
-            self.odd.append(text[:200])
-            return
-        if event["type"] == "board":
-            self.boards.append((self._scene.world.time(), event))
-        else:
-            self.answers.append((self._scene.world.time(), event))
-            self.on_answer(event)
-
-    def end(self) -> None:
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-
-def is_board(event: Any) -> bool:
-    """True if it has the form of a board."""
-    return (
-        event["type"] == "board"
-        and type(event["version"]) is int
-        and isinstance(event["top"], list)
-        and all(
-            len(row) == 2 and isinstance(row[0], str) and type(row[1]) in (int, float)
-            for row in event["top"]
-        )
-    )
-
-
-def is_answer(event: Any) -> bool:
-    """True if it has the form of an answer to a score."""
-    return (
-        event["type"] in ("taken", "busy")
-        and isinstance(event["player"], str)
-        and type(event["seq"]) is int
-    )
 
 
 class Scene:
@@ -171,7 +88,7 @@ class Scene:
 
     async def client(self, name: str, *, watch: bool = False, gateway: str = GATEWAY) -> Client:
         """A client of a gateway, on a host of its name."""
-        client = Client(self, name)
+        client = Client(self.world, name)
         with self.world.network.at(name):
             try:
                 client.wire = await RawWebSocket.connect(gateway, PORT, client.take, client.end)
@@ -222,6 +139,14 @@ class Scene:
                 return False
             await asyncio.sleep(0.05)
         return True
+
+    async def is_taken(self, client: Client, player: str) -> bool:
+        """Send a score of this player, and again while it is busy, as clients do."""
+        for seq in range(1, 4):
+            await client.score(player, seq, seq)
+            if await self.within(2, lambda: (player, seq) in client.answered("taken")):  # noqa: B023
+                return True
+        return False
 
     # -- the Redis, from inside -------------------------------------------------------------------
 
