@@ -1,5 +1,6 @@
-"""Grades leaderboard.py on a real server and real sockets, once everything else holds; and more with
---live."""
+"""Grades leaderboard.py on a real server and real sockets, once everything else holds.
+
+The rest is tried with --live."""
 
 import asyncio
 
