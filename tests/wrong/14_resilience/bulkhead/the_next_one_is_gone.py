@@ -1,0 +1,71 @@
+"""The place is given to the next one in line, who is cancelled before it runs; the place goes with
+it.
+
+mistake: lost-wakeup
+fails: test_cancelled_as_it_is_given_a_place
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+
+
+class BulkheadFull(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Limit:
+    at_once: int
+    waiting: int
+    patience: float
+
+
+class Bulkhead:
+    def __init__(self, limits, *, total):
+        self.limits = limits
+        self.total = total
+        self.running = Counter()
+        self.line = []
+
+    async def call(self, name, operation):
+        limit = self.limits[name]
+        if self.fits(name):
+            self.running[name] += 1
+        else:
+            await self.stand_in_line(name, limit)
+        try:
+            return await operation()
+        finally:
+            self.running[name] -= 1
+            self.next()
+
+    def fits(self, name):
+        return self.running.total() < self.total and self.running[name] < self.limits[name].at_once
+
+    def next(self):
+        for entry in list(self.line):
+            name, turn = entry
+            if self.fits(name) and not turn.done():
+                self.line.remove(entry)
+                self.running[name] += 1
+                turn.set_result(None)
+
+    async def stand_in_line(self, name, limit):
+        if [other for other, _ in self.line].count(name) >= limit.waiting:
+            raise BulkheadFull(name)
+        turn = asyncio.get_running_loop().create_future()
+        entry = (name, turn)
+        self.line.append(entry)
+        try:
+            await asyncio.wait({turn}, timeout=limit.patience)
+        except asyncio.CancelledError:
+            self.leave_line(entry)
+            raise
+        if not turn.done():
+            self.line.remove(entry)
+            raise BulkheadFull(name)
+
+    def leave_line(self, entry):
+        if entry in self.line:
+            self.line.remove(entry)
