@@ -29,8 +29,14 @@ HOLD = 15 * 60
 DELAYS = (0, 60, HOLD, HOLD + 1)
 """Seconds since the command before."""
 PARTS = {"all that is due": 1.0, "half of it": 0.5, "a cent": 0.0, "too much": 2.0}
+NEXT = {
+    None: "PlaceOrder",
+    "placed": "ReserveStock",
+    "reserved": "TakePayment",
+    "paid": "ShipOrder",
+}
 STEP = st.tuples(
-    st.sampled_from([*KINDS, "ReserveStock", "TakePayment"]),
+    st.sampled_from([*KINDS, *["what comes next"] * len(KINDS)]),
     st.sampled_from(DELAYS),
     st.sampled_from([*PARTS]),
 )
@@ -46,7 +52,8 @@ def commands_of(desk, steps):
     history, now = [], PLACED_AT
     for kind, delay, part in steps:
         now += delay
-        _, total, paid = facts(history)
+        status, total, paid = facts(history)
+        kind = NEXT.get(status, "ConfirmDelivery") if kind == "what comes next" else kind
         due = total - paid
         amount = due + 1 if part == "too much" else max(1, int(due * PARTS[part]))
         command = desk.command(kind, now, amount)
@@ -131,16 +138,22 @@ async def test_the_clock_is_not_read(world, submission):
 @pytest.mark.points(2)
 def test_what_is_not_allowed_is_refused(desk):
     """Each command is refused in every state in which it is not allowed."""
-    for name, kinds in STEPS.items():
-        history = desk.history(kinds)
+    histories = {name: desk.history(kinds) for name, kinds in STEPS.items()}
+    histories["half paid"] = desk.history(STEPS["reserved"])
+    half = desk.command("TakePayment", amount=TOTAL // 2)
+    histories["half paid"] += desk.expected(histories["half paid"], half)
+    for name, history in histories.items():
         state = desk.state(history)
         for kind in KINDS:
-            command = desk.command(kind)
-            expected, got = desk.expected(history, command), desk.decided(state, command)
-            assert got == expected, (
-                f"{in_short(command)}, of an order that is {name}: decide gave {said(got)}; "
-                f"expected {said(expected)}"
-            )
+            for late in DELAYS:
+                amounts = (1, TOTAL // 2, TOTAL // 2 + 1, TOTAL, TOTAL + 1)
+                for amount in amounts if kind == "TakePayment" else (TOTAL,):
+                    command = desk.command(kind, PLACED_AT + late, amount)
+                    expected, got = desk.expected(history, command), desk.decided(state, command)
+                    assert got == expected, (
+                        f"{in_short(command)}, {late} s after the order was placed, which is "
+                        f"{name}: decide gave {said(got)}; expected {said(expected)}"
+                    )
 
 
 @pytest.mark.points(3)

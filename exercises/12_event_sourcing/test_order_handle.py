@@ -81,6 +81,9 @@ async def test_a_command_is_recorded_and_told(world, submission):
         assert not shop.mail.under_way, "handle returned while the world was still being told"
         assert shop.ours == expected, f"recorded was {said(shop.ours)}; expected {said(expected)}"
         shop.assert_told_what_was_recorded()
+        assert shop.mail.at_once <= 1, (
+            f"{shop.mail.at_once} events were being told at once: a later one may arrive first"
+        )
         assert got == expected, f"handle gave {got if isinstance(got, str) else said(got)}"
 
 

@@ -66,7 +66,7 @@ class Mail:
     Attributes:
         told: each event, in the order in which they were told.
         too_early: those that were not recorded when they were told.
-        under_way: how many are being told now.
+        under_way: how many are being told now; at_once: how many that have been at most.
     """
 
     def __init__(self, world: World, store: Store) -> None:
@@ -74,7 +74,7 @@ class Mail:
         self._store = store
         self.told: list[Any] = []
         self.too_early: list[Any] = []
-        self.under_way = 0
+        self.under_way = self.at_once = 0
 
     async def __call__(self, event: Any) -> None:
         self.told.append(event)
@@ -82,6 +82,7 @@ class Mail:
             self.too_early.append(event)
         self._world.note(f"the customer is told of {in_short(event)}")
         self.under_way += 1
+        self.at_once = max(self.at_once, self.under_way)
         try:
             await asyncio.sleep(self._world.latency("mail"))
         finally:
