@@ -171,7 +171,7 @@ def _changes(row: Sequence[Any]) -> list[tuple[str, Sequence[Any]]]:
 
 def order_files(folder: Path, monkeypatch: Any) -> Callable[[World, ModuleType], Orders]:
     """What makes scenes, each with a file of its own that is not there yet."""
-    statements = spare_the_disk(monkeypatch)
+    statements = listen_to_sql(monkeypatch)
     made: list[Path] = []
 
     def make(world: World, submission: ModuleType) -> Orders:
@@ -182,18 +182,15 @@ def order_files(folder: Path, monkeypatch: Any) -> Callable[[World, ModuleType],
     return make
 
 
-def spare_the_disk(monkeypatch: Any) -> list[str]:
-    """Nobody pulls the plug in a test, so nobody waits until all is really on the disk.
+def listen_to_sql(monkeypatch: Any) -> list[str]:
+    """The statements that are sent from now on, whoever sends them."""
+    connect = sqlite3.connect
+    statements: list[str] = []
 
-    Gives the statements that are sent from now on, whoever sends them.
-    """
-    connect, statements = sqlite3.connect, []
-
-    def connect_carelessly(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*args, **options)
-        connection.execute("PRAGMA synchronous = OFF")
+    def connect_and_listen(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
         connection.set_trace_callback(statements.append)
         return connection
 
-    monkeypatch.setattr(sqlite3, "connect", connect_carelessly)
+    monkeypatch.setattr(sqlite3, "connect", connect_and_listen)
     return statements
