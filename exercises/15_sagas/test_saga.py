@@ -1,0 +1,253 @@
+"""Grades saga.py; what happens when somebody is killed, or two are at work, is in
+test_saga_faults.py."""
+
+import asyncio
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.grading.benches.saga_coordinators import make_order, scenes
+from autograder.grading.benches.shop_calls import LATEST
+from autograder.simulation import simulate
+
+STEPS = ("ReserveStock", "TakePayment", "ShipOrder", "ConfirmDelivery")
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """Makes scenes: each has agents, a network and a log of its own."""
+    return scenes(tmp_path)
+
+
+@pytest.mark.points(2)
+@simulate(seeds=2)
+async def test_an_order_is_delivered(world, submission, scene):
+    """When all goes well, the four steps are done one after another, and status tells how far."""
+    at = scene(world, submission)
+    at.start()
+    await asyncio.sleep(3 * world.seed)
+    await at.place(make_order(1, lamp=2, desk=1))
+    said = await at.status("o-1")
+    assert said == "running", f"the order was placed just now, and status says {said!r}"
+    await at.until_ended()
+    await at.expect(end="delivered")
+    await at.place(make_order(2))
+    await at.until_ended("o-2")
+    await at.expect(end="delivered")
+    await at.stop()
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("Which steps have been done? Undo those, and no others, from the last one on.")
+@simulate(seeds=4)
+async def test_a_refusal_turns_the_order_back(world, submission, scene):
+    """If an agent refuses, what was done is undone, last first, and nothing else is."""
+    refused = ("ShipOrder", "TakePayment", "ReserveStock", "ShipOrder")[world.seed % 4]
+    at = scene(world, submission, refuses=lambda command, order_id: command == refused)
+    at.start()
+    await at.place(make_order(1, lamp=2))
+    await at.until_ended()
+    await at.expect(end="cancelled")
+    stock = at.agents.stock["lamp"]
+    assert stock == 100, f"the order was cancelled, and of 100 lamps {stock} are there"
+    await at.stop()
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("No answer is neither yes nor no. Which question, asked again, does no harm?")
+@simulate(seeds=16)
+async def test_silence_is_no_answer(world, submission, scene):
+    """A step that nobody answers for is asked again: it has happened once, whatever was lost."""
+    # Payment commits, and then the call times out: that one first.
+    fate = ("answer lost", "request lost", "request late", "broken")[world.seed % 4]
+    silent = ("TakePayment", "ReserveStock", "ShipOrder", "ConfirmDelivery")[world.seed // 4 % 4]
+    at = scene(
+        world,
+        submission,
+        fate=lambda call: fate if call.command == silent and call.nth <= 2 else "answered",
+    )
+    at.start()
+    await at.place(make_order(1))
+    await at.until_ended()
+    await asyncio.sleep(LATEST)
+    await at.expect(end="delivered")
+    await at.stop()
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Three kinds of answer: done, refused, and one that is neither.")
+@simulate(seeds=4)
+async def test_not_now_is_not_no(world, submission, scene):
+    """An agent that is unavailable is asked again later, and the order is delivered."""
+    slow = STEPS[world.seed % 4]
+    at = scene(world, submission, unavailable=lambda command, order_id, nth: (
+        command == slow and nth <= 3
+    ))  # fmt: skip
+    at.start()
+    await at.place(make_order(1))
+    await at.until_ended()
+    await at.expect(end="delivered")
+    await at.stop()
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("A refund has a key, too. When may you send the command that comes after it?")
+@simulate(seeds=8)
+async def test_a_failed_compensation_is_tried_again(world, submission, scene):
+    """A compensation that fails, or that nobody answers for, is asked for until it is done."""
+    fate = ("answered", "answer lost", "request lost", "broken")[world.seed % 4]
+    undo = ("RefundPayment", "ReleaseStock")[world.seed // 4 % 2]
+    at = scene(
+        world,
+        submission,
+        refuses=lambda command, order_id: command == "ShipOrder",
+        unavailable=lambda command, order_id, nth: command == undo and nth <= 2,
+        fate=lambda call: fate if call.command == undo and call.nth in (3, 4) else "answered",
+    )
+    at.start()
+    await at.place(make_order(1))
+    await at.until_ended()
+    await asyncio.sleep(LATEST)
+    await at.expect(end="cancelled")
+    await at.stop()
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2)
+async def test_an_agent_is_given_time(world, submission, scene):
+    """Between two requests for the same thing there is a second or more."""
+    until = 120.0
+
+    def unavailable(command, order_id, nth):
+        return command == "TakePayment" and world.time() < until and nth < 500
+
+    at = scene(world, submission, unavailable=unavailable)
+    at.start()
+    await at.place(make_order(1))
+    await asyncio.sleep(until)
+    asked = len(at.calls.of("o-1", "TakePayment"))
+    at.check()
+    assert asked <= until + 2, (
+        f"payment was unavailable for two minutes, and was asked {asked} times: one second after "
+        "another that would be 120"
+    )
+    await at.until_ended()
+    await at.expect(end="delivered")
+    await at.stop()
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Each order in a task of its own.")
+@simulate(seeds=2)
+async def test_orders_do_not_wait_for_one_another(world, submission, scene):
+    """While an order is held up for hours, others are placed and come to their ends."""
+    held = ("TakePayment", "RefundPayment")[world.seed % 2]
+    down = True
+
+    def unavailable(command, order_id, nth):
+        return down and order_id == "o-1" and command == held
+
+    at = scene(
+        world,
+        submission,
+        unavailable=unavailable,
+        refuses=lambda command, order_id: command == "ShipOrder" and order_id == "o-1",
+    )
+    at.start()
+    await at.place(make_order(1))
+    await asyncio.sleep(700)
+    await at.place(make_order(2), make_order(3))
+    await asyncio.sleep(600)
+    at.check()
+    started = [o for o in ("o-2", "o-3") if at.calls.of(o)]
+    assert started, mistake(
+        "one-saga-at-a-time",
+        f"The agent that o-1 needs has been unavailable for 20 minutes. Ten minutes ago o-2 and "
+        f"o-3 were placed; nothing was asked for them so far. o-1: {held}.",
+    )
+    await at.until_ended("o-2", "o-3", within=1)
+    await at.expect("o-2", "o-3", end="delivered")
+    down = False
+    await at.until_ended()
+    await at.expect("o-1", end="cancelled")
+    await at.stop()
+
+
+@pytest.mark.points(1)
+@simulate(seeds=3)
+async def test_an_order_is_placed_once(world, submission, scene):
+    """Placing an order that is there already changes nothing, also when it has ended."""
+    at = scene(world, submission)
+    if world.seed % 2:
+        at.start()
+    order = make_order(1)
+    await asyncio.gather(at.place(order), at.place(order))
+    if not world.seed % 2:
+        at.start()
+    await at.until_ended()
+    await at.place(order)
+    await asyncio.sleep(60)
+    said = await at.status("o-1")
+    assert said == "delivered", f"a delivered order was placed once more, and its status is {said}"
+    await at.expect(end="delivered")
+    await at.stop()
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1)
+async def test_unknown_orders(world, submission, scene):
+    """status and cancel_order raise LookupError for an order that was never placed."""
+    at = scene(world, submission)
+    await raises_lookup_error("status", submission.status(at.database, "o-7"))
+    await at.place(make_order(1))
+    await raises_lookup_error("status", submission.status(at.database, "o-7"))
+    await raises_lookup_error("cancel_order", submission.cancel_order(at.database, "o-7"))
+
+
+async def raises_lookup_error(name, coroutine):
+    try:
+        said = await coroutine
+    except LookupError:
+        return
+    raise AssertionError(f"there is no order o-7, and {name} returned {said!r}")
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("cancel_order and the coordinator must not both believe that they came first.")
+@simulate(seeds=12)
+async def test_a_promise_to_cancel_is_kept(world, submission, scene):
+    """Whenever an order is cancelled, cancel_order says how it will end, and it ends so."""
+    at = scene(world, submission, stormy=30.0 * (world.seed % 2))
+    at.start()
+    await at.place(make_order(1))
+    step = ("ShipOrder", "TakePayment", "ConfirmDelivery", "ReserveStock")[world.seed // 2 % 4]
+    await at.until_sent("o-1", step)
+    said = await at.cancel("o-1")
+    sent = bool(at.calls.of("o-1", "ShipOrder"))
+    assert said or sent, (
+        "ShipOrder has not been sent, and cancel_order says that it is too late; "
+        f"sent were {[call.command for call in at.calls.of('o-1')]}"
+    )
+    await at.until_ended()
+    await asyncio.sleep(LATEST)
+    await at.expect(end="cancelled" if said else "delivered")
+    again = await at.cancel("o-1")
+    assert again == said, f"cancel_order said {said}, and when all was over it said {again}"
+    await at.stop()
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2)
+async def test_it_ends_when_it_is_cancelled(world, submission, scene):
+    """When coordinate is cancelled, it ends, and nothing that it started asks for anything."""
+    at = scene(world, submission, unavailable=lambda command, order_id, nth: (
+        order_id == "o-1" and command == "TakePayment"
+    ))  # fmt: skip
+    at.start()
+    await at.place(make_order(1), make_order(2))
+    await asyncio.sleep(20 + 3 * world.draw("when"))
+    await at.stop()
+    asked = len(at.calls.made)
+    await asyncio.sleep(120)
+    more = len(at.calls.made) - asked
+    assert not more, f"coordinate was cancelled, and after that agents were asked {more} times"
