@@ -21,7 +21,6 @@ def scene(tmp_path):
 async def test_killed_anywhere_it_goes_forward(world, submission, scene):
     """If the coordinator is killed, at any await, another one delivers the order; all once."""
     at = scene(world, submission)
-    at.watch_the_log()
     await at.place(make_order(1))
     killed = await at.kill_at_this_await(lambda: "OrderDelivered" in at.agents.of("o-1"))
     if killed:
@@ -37,7 +36,6 @@ async def test_killed_anywhere_it_goes_forward(world, submission, scene):
 async def test_killed_anywhere_it_goes_back(world, submission, scene):
     """If the coordinator of a refused order is killed, another one undoes it; all of it once."""
     at = scene(world, submission, refuses=lambda command, order_id: command == "ShipOrder")
-    at.watch_the_log()
     await at.place(make_order(1))
     killed = await at.kill_at_this_await(lambda: "StockReleased" in at.agents.of("o-1"))
     if killed:
@@ -59,11 +57,9 @@ async def test_killed_and_cancelled_nothing_is_left(world, submission, scene):
         fate=lambda call: "answer lost" if call.command == "TakePayment" and call.nth == 1
         else "answered",
     )  # fmt: skip
-    at.watch_the_log()
     await at.place(make_order(1))
     await at.kill_at_this_await(lambda: "OrderShipped" in at.agents.of("o-1"))
     said = await at.cancel("o-1")
-    sent = bool(at.calls.of("o-1", "ShipOrder"))
     at.start()
     await at.until_ended()
     await at.expect(end="cancelled" if said else "delivered")

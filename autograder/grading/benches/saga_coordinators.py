@@ -1,4 +1,4 @@
-"""Coordinators of sagas on an unreliable network, which are killed and started again: for graders."""
+"""Coordinators of sagas, which are killed and started again, for graders."""
 
 from __future__ import annotations
 
@@ -45,11 +45,10 @@ class Scene:
         network = {name: options.pop(name) for name in ("fate", "stormy") if name in options}
         self.agents = Agents(world, **options)
         self.calls = Calls(world, self.agents, **network)
-        self.judge = Judge(self.agents, self.calls)
+        self.judge = Judge(self.agents, self.calls, self._log_bytes)
         self._submission = submission
         self._running: dict[str, asyncio.Task[Any]] = {}
-        self._eyes: sqlite3.Connection | None = None
-        world.at_end(self._end)
+        world.at_end(self._stop_all)
 
     # -- coordinators -----------------------------------------------------------------------------
 
@@ -71,6 +70,7 @@ class Scene:
         """Kill it, from one line to the next."""
         self.check()
         self.world.happens(host, "is killed")
+        self.judge.last_kill = self.world.time()
         self._running.pop(host)
         self.world.kill(host)
 
@@ -90,20 +90,9 @@ class Scene:
         left = sum(1 for task in tasks if not task.done())
         assert not left, "coordinate was cancelled, and a minute later it has not ended"
 
-    def watch_the_log(self) -> None:
-        """From now on each call knows whether the log was changed before it."""
-        eyes = self._eyes = sqlite3.connect(self.database, isolation_level=None)
-
-        def version() -> int:
-            return int(eyes.execute("PRAGMA data_version").fetchone()[0])
-
-        self.calls.log_version = version
-        self.calls.log_at_start = version()
-
-    async def _end(self) -> None:
-        await self._stop_all()
-        if self._eyes is not None:
-            self._eyes.close()
+    def _log_bytes(self) -> bytes:
+        files = (self.database, self.database.with_name(f"{self.database.name}-wal"))
+        return b"".join(file.read_bytes() for file in files if file.exists())
 
     async def _stop_all(self) -> None:
         tasks = list(self._running.values())
@@ -123,6 +112,7 @@ class Scene:
             watching.cancel()
             assert running.result().fired, "coordinate has returned, and nobody had cancelled it"
             self.world.happens("coordinator", "is killed")
+            self.judge.last_kill = self.world.time()
             return True
         running.cancel()
         await asyncio.wait([running], timeout=60)
@@ -142,12 +132,13 @@ class Scene:
         """Place orders, one after another."""
         for order in orders:
             self.calls.orders[order["order_id"]] = dict(order)
+            self.judge.placed.setdefault(order["order_id"], self.world.time())
             self.world.happens("web", f"places {order['order_id']}")
             with self.world.network.at("web"):
                 await self._submission.place_order(self.database, dict(order))
 
     async def cancel(self, order_id: str) -> bool:
-        """Cancel an order; what was said."""
+        """Cancel an order; what was said. It cannot be too late before the payment is known."""
         asked = self.world.time()
         before, _ = self.judge.promised.get(order_id, (False, 0.0))
         if not before:
@@ -158,6 +149,7 @@ class Scene:
         self.world.happens("web", f"cancel_order {order_id}: {said}")
         if not before:
             self.judge.promised[order_id] = said, asked
+        self.judge.assert_too_late_if(not said, order_id)
         return said
 
     async def status(self, order_id: str) -> str:

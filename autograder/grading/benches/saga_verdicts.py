@@ -6,6 +6,8 @@ name; where they do not prove one, the failure is told without.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import NoReturn
 
 from ..mistakes import mistake
@@ -20,14 +22,18 @@ NO_ANSWER = ("TimeoutError", "ConnectionError")
 class Judge:
     """Judges the orders of one world.
 
+    ``placed``: when each was placed; ``last_kill``: when a coordinator was last killed.
     ``promised``: orders that were to be cancelled: what cancel_order has said (None: it was killed
     before it could), and when it was called.
     """
 
-    def __init__(self, agents: Agents, calls: Calls) -> None:
+    def __init__(self, agents: Agents, calls: Calls, log: Callable[[], bytes]) -> None:
         self._agents = agents
         self._calls = calls
+        self._log = log
         self.promised: dict[str, tuple[bool | None, float]] = {}
+        self.placed: dict[str, float] = {}
+        self.last_kill = -1.0
 
     # -- requirements -----------------------------------------------------------------------------
 
@@ -45,8 +51,8 @@ class Judge:
 
     def assert_no_harm(self, order_id: str, status: str = "running") -> None:
         """Nothing has been done that can never be right, whatever comes next."""
-        self._assert_promise_kept(order_id)
         self._assert_not_turned_back_for_nothing(order_id, status)
+        self._assert_promise_kept(order_id)
         self._assert_steps_in_order(order_id)
         self._assert_undone_in_order(order_id)
         harm = self._agents.harm(order_id)
@@ -68,14 +74,15 @@ class Judge:
         self.assert_no_harm(order_id)
         calls = self._calls.of(order_id)
         said = f"{within / 60:.0f} minutes later {order_id} is still running."
-        if not calls:
-            raise AssertionError(f"{said} No agent was ever asked to do anything for it.")
         alive = [call for call in calls if not self._is_dead(call)]
-        assert alive, mistake(
+        killed = self.last_kill >= self.placed[order_id]
+        assert alive or not killed, mistake(
             "forgets-running-sagas",
-            f"A coordinator was killed while {order_id} was under way, and another one was "
+            f"A coordinator was killed when {order_id} had been placed, and another one was "
             f"started. {said} The new one has not asked an agent for anything.",
         )
+        if not calls:
+            raise AssertionError(f"{said} No agent was ever asked to do anything for it.")
         last = calls[-1]
         quiet = self._agents.world.time() - max(last.time, last.ended)
         story = f"The last call was {_told(last)}, and since then, for {quiet:.0f} s, nothing."
@@ -86,6 +93,14 @@ class Judge:
             raise AssertionError(f"{said} {story}")
         raise AssertionError(f"{said} {self._story(order_id)}; the last call was {_told(last)}.")
 
+    def assert_too_late_if(self, refused: bool, order_id: str) -> None:
+        """cancel_order has said that it is too late: then ShipOrder may have been sent."""
+        now = self._agents.world.time()
+        assert not refused or self._answered(order_id, "TakePayment", "PaymentTaken", now), (
+            f"cancel_order said False of {order_id}: too late. Nobody has been told so far that it "
+            f"is paid, so ShipOrder cannot have been sent. {self._story(order_id)}"
+        )
+
     # -- why it is wrong --------------------------------------------------------------------------
 
     def _assert_promise_kept(self, order_id: str) -> None:
@@ -94,6 +109,8 @@ class Judge:
             return
         sent = self._calls.of(order_id, "ShipOrder")[0].time
         said = f"cancel_order said True of {order_id}, and it was shipped."
+        if self._answered(order_id, "ShipOrder", "OrderShipped", promise[1]):
+            raise AssertionError(f"{said} That was known when cancel_order was called.")
         assert sent >= promise[1], mistake(
             "in-doubt-forgotten",
             f"{said} When cancel_order was called, ShipOrder had been sent for "
@@ -104,9 +121,10 @@ class Judge:
         )
 
     def _assert_not_turned_back_for_nothing(self, order_id: str, status: str) -> None:
-        promised, _ = self.promised.get(order_id, (False, 0.0))
+        promised, asked = self.promised.get(order_id, (False, 0.0))
         undo = next((c for c in self._calls.of(order_id) if c.command in DOES), None)
-        if self._agents.was_refused(order_id) or promised is not False:
+        cancelled = promised is not False and (undo is None or undo.time >= asked)
+        if self._agents.was_refused(order_id) or cancelled:
             return
         if undo is None and status != "cancelled":
             return
@@ -154,16 +172,12 @@ class Judge:
             if not paid or self._happened(order_id, "RefundPayment", call.time):
                 continue
             said = f"ReleaseStock {order_id} was sent, and the payment had not been refunded."
-            known = any(
-                c.answer == "PaymentTaken" and c.ended <= call.time
-                for c in self._calls.of(order_id, "TakePayment")
-            )
-            if not known:
-                self._in_doubt(order_id, "TakePayment", said)
             refunds = self._calls.of(order_id, "RefundPayment")
             tried = [c for c in refunds if c.ended and c.ended <= call.time]
             before = f"{said} Before that: {_told(tried[-1])}." if tried else ""
             assert not tried, mistake("gives-up-on-compensation", before)
+            if not self._answered(order_id, "TakePayment", "PaymentTaken", call.time):
+                self._in_doubt(order_id, "TakePayment", said)
             later = [c for c in refunds if not call.ended or c.time < call.ended]
             if not refunds or later:
                 raise AssertionError(said)
@@ -175,14 +189,13 @@ class Judge:
         calls = self._calls.of(order_id, command)
         for nth, later in enumerate(calls):
             for call in calls[:nth]:
-                if call.key == later.key or call.known and call.answer != UNAVAILABLE:
+                if call.key == later.key or (call.known and call.answer != UNAVAILABLE):
                     continue
                 assert call.process is not later.process, mistake("new-key-per-attempt", said)
-                written = call.log_changed
-                assert written or not self._is_dead(call), mistake(
+                assert self._is_in_log(call.key, later.key), mistake(
                     "acts-before-it-writes",
-                    f"{said} Whoever had chosen the first of them was killed, and had not written "
-                    "it down: between the answer before and this call nothing went into the log.",
+                    f"{said} Two processes chose one each: the first of them is not in the log, "
+                    "where the second process could have found it.",
                 )
         raise AssertionError(said)
 
@@ -210,12 +223,17 @@ class Judge:
         assert not alive or alive[-1].answer not in NO_ANSWER, mistake("timeout-means-failed", told)
         assert alive, mistake(
             "in-doubt-forgotten",
-            f"{said} Whoever had sent {do} was killed before the answer was in the log, and whoever "
-            "went on did not ask what had become of it.",
+            f"{said} Whoever had sent {do} was killed before the answer was in the log, and "
+            "whoever went on did not ask what had become of it.",
         )
         raise AssertionError(told)
 
     # -- evidence ---------------------------------------------------------------------------------
+
+    def _answered(self, order_id: str, command: str, answer: str, until: float) -> bool:
+        return any(
+            c.answer == answer and c.ended <= until for c in self._calls.of(order_id, command)
+        )
 
     def _happened(self, order_id: str, command: str, until: float) -> bool:
         done = COMMANDS[command].done
@@ -223,6 +241,12 @@ class Judge:
             e.kind == done and e.order_id == order_id and e.time <= until
             for e in self._agents.effects
         )
+
+    def _is_in_log(self, key: str, other: str) -> bool:
+        """True if what makes this key another one than the other is in the log, as text."""
+        words, others = (set(re.findall(r"[0-9A-Za-z]{4,}", each)) for each in (key, other))
+        log = self._log()
+        return not words - others or any(word.encode() in log for word in words - others)
 
     def _is_dead(self, call: Call) -> bool:
         deaths = self._agents.world.deaths

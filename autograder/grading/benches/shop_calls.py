@@ -55,8 +55,6 @@ class Call:
         answer: what was returned; "" as long as nothing was; the exception's name if it was one.
         ended: when it was returned, in virtual seconds.
         delivered: how often the request has arrived.
-        log_changed: whether anything was committed between the last answer to the same process, or
-            its beginning, and this call; True if nobody has looked.
     """
 
     process: Process | None
@@ -68,7 +66,6 @@ class Call:
     answer: str = ""
     ended: float = 0.0
     delivered: int = 0
-    log_changed: bool = True
 
     @property
     def who(self) -> str:
@@ -105,10 +102,7 @@ class Calls:
         self.made: list[Call] = []
         self.orders: dict[str, dict[str, Any]] = {}
         self.misuse: list[str] = []
-        self.log_version: Callable[[], int] | None = None
-        self.log_at_start = 0
         self._next = asyncio.Event()
-        self._log_seen: dict[Process | None, int] = {}
         # What is under way belongs to nobody: it outlives the process that sent it.
         self._nobody = contextvars.copy_context()
 
@@ -126,15 +120,10 @@ class Calls:
         self.made.append(call)
         self._next.set()
         self._next.clear()
-        if self.log_version is not None:
-            seen = self._log_seen.get(call.process, self.log_at_start)
-            call.log_changed = seen != self.log_version()
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._send(call, waiter)
         answer = await waiter
         call.ended = self.world.time()
-        if self.log_version is not None:
-            self._log_seen[call.process] = self.log_version()
         call.answer = answer if isinstance(answer, str) else type(answer).__name__
         if isinstance(answer, Exception):
             raise answer

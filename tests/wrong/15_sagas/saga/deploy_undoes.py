@@ -1,0 +1,124 @@
+"""Compensations are on an AsyncExitStack, which unwinds when the block is left, for whatever
+reason. A deploy cancels the coordinator, and every order that is under way is undone on the way
+out.
+
+mistake: shutdown-means-failed
+fails: test_it_ends_when_it_is_cancelled
+"""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+
+import aiosqlite
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS o (id TEXT PRIMARY KEY, body TEXT, unwanted INT DEFAULT 0,
+                              ended TEXT DEFAULT 'running');
+CREATE TABLE IF NOT EXISTS begun (id TEXT, command TEXT, PRIMARY KEY (id, command));
+"""
+
+
+class TurnedBack(Exception):
+    pass
+
+
+def connect(database):
+    return aiosqlite.connect(database, isolation_level=None)
+
+
+async def place_order(database, order):
+    async with connect(database) as db:
+        await db.executescript(TABLES)
+        await db.execute(
+            "INSERT OR IGNORE INTO o (id, body) VALUES (?, ?)",
+            (order["order_id"], json.dumps(order)),
+        )
+
+
+async def fetch(database, order_id, column):
+    async with connect(database) as db:
+        await db.executescript(TABLES)
+        cursor = await db.execute(f"SELECT {column} FROM o WHERE id = ?", (order_id,))
+        row = await cursor.fetchone()
+    if row is None:
+        raise LookupError(order_id)
+    return row[0]
+
+
+async def status(database, order_id):
+    return await fetch(database, order_id, "ended")
+
+
+async def cancel_order(database, order_id):
+    async with connect(database) as db:
+        await db.executescript(TABLES)
+        await db.execute(
+            "UPDATE o SET unwanted = 1 WHERE id = ?1 AND ended != 'delivered' AND"
+            " NOT EXISTS (SELECT 1 FROM begun WHERE id = ?1 AND command = 'ShipOrder')",
+            (order_id,),
+        )
+    return bool(await fetch(database, order_id, "unwanted")) or (
+        await fetch(database, order_id, "ended") == "cancelled"
+    )
+
+
+class Saga:
+    def __init__(self, db, call, order):
+        self.db, self.call, self.order = db, call, order
+        self.id = order["order_id"]
+
+    async def ask(self, agent, command):
+        while True:
+            try:
+                answer = await self.call(agent, command, f"{self.id}-{command}", self.order)
+                if answer != "Unavailable":
+                    return answer
+            except OSError:
+                pass
+            await asyncio.sleep(1.5)
+
+    async def step(self, agent, command, done):
+        await self.db.execute(
+            "INSERT OR IGNORE INTO begun SELECT id, ? FROM o WHERE id = ? AND NOT unwanted",
+            (command, self.id),
+        )
+        cursor = await self.db.execute(
+            "SELECT 1 FROM begun WHERE id = ? AND command = ?", (self.id, command)
+        )
+        if await cursor.fetchone() is None or await self.ask(agent, command) != done:
+            raise TurnedBack
+
+    async def run(self):
+        try:
+            async with AsyncExitStack() as undo:
+                await self.step("inventory", "ReserveStock", "StockReserved")
+                undo.push_async_callback(self.ask, "inventory", "ReleaseStock")
+                await self.step("payment", "TakePayment", "PaymentTaken")
+                undo.push_async_callback(self.ask, "payment", "RefundPayment")
+                await self.step("shipping", "ShipOrder", "OrderShipped")
+                undo.pop_all()
+                await self.step("shipping", "ConfirmDelivery", "OrderDelivered")
+        except TurnedBack:
+            end = "cancelled"
+        else:
+            end = "delivered"
+        await self.db.execute("UPDATE o SET ended = ? WHERE id = ?", (end, self.id))
+
+
+async def coordinate(database, call):
+    async with connect(database) as db:
+        await db.executescript(TABLES)
+        running = {}
+        try:
+            while True:
+                cursor = await db.execute("SELECT id, body FROM o WHERE ended = 'running'")
+                for order_id, body in await cursor.fetchall():
+                    if order_id not in running:
+                        saga = Saga(db, call, json.loads(body))
+                        running[order_id] = asyncio.create_task(saga.run())
+                await asyncio.sleep(1)
+        finally:
+            for task in running.values():
+                task.cancel()
+            await asyncio.gather(*running.values(), return_exceptions=True)
