@@ -11,7 +11,8 @@ import pytest
 
 from autograder.course.programs.chat.program import load
 from autograder.course.programs.chat.router import Router
-from autograder.course.programs.chat.site import make_app, open_site
+from autograder.course.programs.chat.site import make_app
+from autograder.course.programs.pages import open_site
 
 pytest.importorskip(
     "playwright", reason='Playwright is missing: python -m pip install --editable ".[browser]"'

@@ -22,7 +22,8 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage
 from autograder.course.app import app
 from autograder.course.programs.chat.program import load, open_all
 from autograder.course.programs.chat.router import Router
-from autograder.course.programs.chat.site import FILES, make_app, open_site
+from autograder.course.programs.chat.site import FILES, make_app
+from autograder.course.programs.pages import open_site
 from autograder.simulation import World, run_world
 
 ROOT = Path(__file__).resolve().parents[2]

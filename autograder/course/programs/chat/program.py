@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from autograder.course.programs.answers import load_answer
 from autograder.course.programs.chat.router import Router
-from autograder.course.programs.chat.site import make_app, open_site
+from autograder.course.programs.chat.site import make_app
+from autograder.course.programs.pages import open_site
 from autograder.course.refusal import Refusal
-from autograder.course.root import answers_of, find_root, shown
-from autograder.grading import loading
-from autograder.grading.complaints import BadSubmission
 
 FILE = "07_websockets/chat_server.py"
 INTERRUPTED = 130
@@ -67,17 +66,7 @@ def load(mine: bool) -> tuple[ServeChat, str]:
     Raises:
         Refusal: it is not there, or cannot be imported.
     """
-    root = find_root()
-    file = answers_of(root, mine=mine) / FILE
-    path = shown(file, root)
-    module = loading.new_module("chat_server_to_run", file)
-    try:
-        loading.execute(loading.compiled(file), module, lambda name: name == str(file))
-    except BadSubmission as bad:
-        rows = "".join(f"\n    {row}" for row in bad.complaint.rows)
-        raise Refusal(f"{path} {bad.complaint.says}{rows}") from None
-    if not hasattr(module, "serve_chat"):
-        raise Refusal(f"{path} has no serve_chat any more; the stub has it.")
+    module, path = load_answer(FILE, ("serve_chat",), mine=mine)
     return module.serve_chat, path
 
 
