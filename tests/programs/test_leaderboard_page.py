@@ -11,12 +11,12 @@ import pytest
 from autograder.course.programs.leaderboard.program import load, open_all
 from autograder.course.programs.leaderboard.stage import Stage
 
-from .test_chat_page import CHROMIUM, LOW_CONTRAST, PATIENCE
-
 pytest.importorskip(
     "playwright", reason='Playwright is missing: python -m pip install --editable ".[browser]"'
 )
 from playwright.async_api import Browser, Page, async_playwright, expect
+
+from .test_chat_page import CHROMIUM, LOW_CONTRAST, PATIENCE
 
 pytestmark = [
     pytest.mark.live,
