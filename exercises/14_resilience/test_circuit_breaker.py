@@ -113,6 +113,13 @@ async def test_a_bug_says_nothing(world, submission):
     line = Line(submission, world)
     calls = await line.go("BBBBBBBBS")
     assert calls[-1].let_through, f"{line.settings}: our own KeyErrors opened the breaker"
+    for _ in range(5):
+        await line.call(FileNotFoundError)
+    call = await line.call("paid")
+    assert call.let_through, (
+        f"{line.settings}: five FileNotFoundErrors opened the breaker. They are OSErrors, as a "
+        "ConnectionError is, and say nothing about the provider"
+    )
     line = Line(submission, world)
     await line.go("FFBBBBBBF")
     call = await line.call("paid")

@@ -157,6 +157,8 @@ async def test_late_results_do_not_count_while_it_is_open(world, submission):
         slow = [line.start(late, takes=5.0) for _ in range(4)]
         await line.go("FFF")
         opened = world.time()
+        call = await line.call("paid")
+        assert call.refused, f"three calls failed in a row, failures=3, and another one: {call}"
         await asyncio.gather(*(call.end() for call in slow))
         for call in slow:
             assert call.let_through, "the breaker was closed, and a call was refused"
@@ -190,6 +192,9 @@ async def test_late_results_do_not_decide_for_the_probe(world, submission):
         probe = line.start("paid", takes=5.0)
         other = await line.call("paid")
         assert other.refused, f"a probe was under way, another call came, and {other}"
+        assert abs(other.error.retry_after) <= HAIR, (
+            f"a probe was under way, and retry_after was {other.error.retry_after:.1f}, not 0.0"
+        )
         await asyncio.gather(*(call.end() for call in slow))
         await asyncio.sleep(1.0)
         other = line.start("paid", takes=0.1)
@@ -211,6 +216,11 @@ async def test_late_results_do_not_decide_for_the_probe(world, submission):
             "late-result-counts",
             f"The probe succeeded. Calls that had begun before the breaker opened {what} while it "
             "was under way, and the next call was refused.",
+        )
+        call = await line.call("paid")
+        assert call.let_through, (
+            "the probe had succeeded, one call had gone well, and the next was refused: after a "
+            "probe the breaker begins to count anew"
         )
         await asyncio.gather(*(call.end() for call in later))
         call = await line.call("paid")
