@@ -45,7 +45,8 @@ The gateway
      it (rule 6), or Redis could not be asked, or did not confirm it: it may not be there. In
      whatever order.
   6. A gateway reads on, whether Redis answers or not. At most `backlog` scores wait in it to be
-     sent to Redis, and as many more may be on their way. One more is `busy`, at once.
+     sent to Redis, and as many more may be on their way. One more is `busy`, at once. Those that
+     wait go together: sixty that come at once are taken within twelve round trips to Redis.
   7. Who says `watch` gets a `board` within a second, and then the newest one within a second of
      each change of its `top`: at most `fps` a second, whatever happens. `top` has the `top` best,
      the highest score first, equal ones in any order.

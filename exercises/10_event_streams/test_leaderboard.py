@@ -98,7 +98,7 @@ async def test_two_workers_have_a_player_between_them(world, submission):
         newer, older = world.choose(100, "newer"), 100 + world.choose(100, "older")
         at.add(f"player {number}", 2, newer)
         at.add(f"player {number}", 1, older)
-        await world.pause("next player", 0.0, 0.3)
+        await asyncio.sleep(0.3)
     await at.within(15, lambda: not at.stream.length)
     await asyncio.sleep(1)
     at.check(*workers)

@@ -59,7 +59,9 @@ async def serve_board(
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
             # Ten boards a second to each of many: compressing them would be most of the work.
-            async with serve(gateway.attend, host, port, compression=None) as server:
+            async with serve(
+                gateway.attend, host, port, compression=None, close_timeout=2
+            ) as server:
                 yield server
         finally:
             await end(tasks)
