@@ -81,6 +81,7 @@ class Line:
     Attributes:
         url: of the broker, by this line.
         muted: while it is, nothing comes back from the broker.
+        mute_on: as soon as a client has said this, the line is muted.
     """
 
     def __init__(self, url: str) -> None:
@@ -90,6 +91,7 @@ class Line:
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
         self.muted = False
+        self.mute_on: bytes | None = None
         self.url = ""
 
     async def __aenter__(self) -> Line:
@@ -125,6 +127,8 @@ class Line:
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(65_536):
+                if not back and self.mute_on is not None and self.mute_on in data:
+                    self.muted, self.mute_on = True, None
                 if not (back and self.muted):
                     sink.write(data)
         sink.transport.abort() if sink.transport.is_closing() else sink.close()

@@ -64,7 +64,7 @@ def assert_not_locked_out(projector: asyncio.Task[None]) -> None:
     name = projector.get_name()
     code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else None
     assert code != sqlite3.SQLITE_BUSY_SNAPSHOT, mistake(
-        "stale-snapshot",
+        "begins-as-reader",
         f"Two projectors ran, and {name} raised {error!r}, without having waited: its transaction "
         "had begun with a SELECT, the other one wrote, and then it wanted to write, too.",
     )

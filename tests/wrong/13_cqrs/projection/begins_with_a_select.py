@@ -3,7 +3,7 @@
 In SQLite a transaction that has read may not write once somebody else has written. It does not
 wait for that either.
 
-mistake: stale-snapshot
+mistake: begins-as-reader
 fails: test_two_at_once_count_once, test_readers_see_the_old_model_or_the_new
 """
 
