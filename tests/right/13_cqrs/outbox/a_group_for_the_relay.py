@@ -110,9 +110,12 @@ class Shop:
 
     async def round(self, connection):
         orders = defaultdict(deque)
-        async with aiosqlite.connect(self.database) as db, db.execute(
-            "SELECT id, message_id, order_id, type, data FROM outbox WHERE sent = 0 ORDER BY id"
-        ) as cursor:
+        async with (
+            aiosqlite.connect(self.database) as db,
+            db.execute(
+                "SELECT id, message_id, order_id, type, data FROM outbox WHERE sent = 0 ORDER BY id"
+            ) as cursor,
+        ):
             async for row in cursor:
                 orders[row[2]].append(Letter(*row))
         if not orders:
