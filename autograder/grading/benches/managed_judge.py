@@ -1,0 +1,136 @@
+"""What is wrong with orders that a process manager was to bring to their ends, for graders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..mistakes import mistake
+from .managed_shop import AGENT_OF, LONG, ManagedShop
+
+GENERAL = {
+    "undone, never done": "undo-what-never-happened",
+    "undone twice": "compensation-not-idempotent",
+    "undone after the pivot": "undoes-past-the-pivot",
+    "undone in forward order": "forward-order-undo",
+    "early": "cancelled-too-early",
+}
+"""The mistakes that are told by what has happened, whatever the reason."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, of which kind, and in words; ``error`` is what was raised, if anything was."""
+
+    kind: str
+    said: str
+    error: BaseException | None = None
+
+
+async def settle(shop: ManagedShop, more: float = 100.0) -> list[Fault]:
+    """Wait until every order has ended, and so many seconds more; what is wrong then, the gravest
+    first."""
+    await shop.until_ended()
+    await asyncio.sleep(more)
+    found = [*_of_the_manager(shop)]
+    for order_id in shop.orders:
+        found += _of_an_order(shop, order_id)
+    if not found and shop.unacknowledged:
+        types = ", ".join(sorted({mail.type for mail in shop.unacknowledged}))
+        found.append(Fault("unacknowledged", f"All has ended; never acknowledged: {types}."))
+    await shop.stop()
+    return found
+
+
+def blame(found: Sequence[Fault], names: Mapping[str, str] | None = None) -> None:
+    """Fail with the gravest fault, if there is one, and the mistake if it can be no other one."""
+    if not found:
+        return
+    fault = found[0]
+    name = {**GENERAL, **(names or {})}.get(fault.kind)
+    raise AssertionError(mistake(name, fault.said) if name else fault.said) from fault.error
+
+
+def _of_the_manager(shop: ManagedShop) -> Iterator[Fault]:
+    task = shop.task
+    if task is not None and task.done():
+        error = task.exception()
+        if error is not None:
+            yield Fault("raised", f"manage raised {error!r}.", error)
+        else:
+            yield Fault("returned", "manage returned, and nobody had cancelled it.")
+    for said in shop.misuse[:1]:
+        yield Fault("misuse", f"{said}.")
+
+
+def _of_an_order(shop: ManagedShop, order_id: str) -> Iterator[Fault]:
+    agents = shop.agents
+    harm = agents.harm(order_id)
+    if harm is not None:
+        yield Fault(harm.kind, harm.said)
+    yield from _too_soon(shop, order_id)
+    told = [sent for sent in shop.told if sent.mail.order_id == order_id]
+    types = list(dict.fromkeys(sent.mail.type for sent in told))
+    happened = agents.of(order_id)
+    if not told:
+        so_far = ", ".join(happened) or "nothing"
+        said = (
+            f"{order_id} has had no end for {LONG / 3600:.0f} hours. What has happened: {so_far}."
+        )
+        yield Fault("no end", said)
+        return
+    if len(types) > 1:
+        yield Fault(
+            "two ends", f"The shop was told of {order_id} {types[0]}, and {types[1]} later."
+        )
+    if types[0] == "OrderDelivered":
+        if "OrderDelivered" not in happened:
+            said = f"The shop was told that {order_id} is delivered. What has happened: {happened}."
+            yield Fault("untrue", said)
+    else:
+        yield from _cancelled_wrongly(shop, order_id, told[0].time)
+    for sent in shop.sent:
+        if sent.mail.order_id == order_id and sent.to != "shop" and sent.time > told[0].time:
+            said = f"{sent.mail.type} was sent for {order_id} after its end had been told."
+            yield Fault("goes on", said)
+            return
+
+
+def _too_soon(shop: ManagedShop, order_id: str) -> Iterator[Fault]:
+    """A step was sent before the one before it had been done."""
+    steps = ("ReserveStock", "TakePayment", "ShipOrder", "ConfirmDelivery")
+    happened = ("StockReserved", "PaymentTaken", "OrderShipped")
+    for done, step in zip(happened, steps[1:], strict=True):
+        sends = shop.sends(order_id, step)
+        times = [e.time for e in shop.agents.effects if (e.order_id, e.kind) == (order_id, done)]
+        if sends and (not times or sends[0].time < times[0]):
+            yield Fault("too soon", f"{step} was sent for {order_id} before {done} had happened.")
+
+
+def _cancelled_wrongly(shop: ManagedShop, order_id: str, when: float) -> Iterator[Fault]:
+    left = shop.agents.left(order_id)
+    if left:
+        said = f"The shop was told that {order_id} is cancelled, and of it is left: {left[-1]}."
+        yield Fault("kept", said)
+        return
+    later = [e for e in shop.agents.effects if e.order_id == order_id and e.time > when]
+    if later:
+        said = (
+            f"The shop was told after {when:.0f} s that {order_id} is cancelled; "
+            f"{later[0].kind} came after {later[0].time:.0f} s."
+        )
+        yield Fault("early", said)
+        return
+    if "ReserveStock" in [s.mail.type for s in shop.sent if s.mail.order_id == order_id]:
+        return
+    yield Fault("untrue", f"{order_id} was cancelled, and nobody had been asked anything.")
+
+
+def keys(shop: ManagedShop, order_id: str) -> dict[str, int]:
+    """How many different ids the commands of an order were sent with."""
+    ids: dict[str, set[str]] = {type_: set() for type_ in AGENT_OF}
+    for sent in shop.sent:
+        if sent.mail.order_id == order_id and sent.mail.type in ids:
+            ids[sent.mail.type].add(sent.mail.id)
+    return {type_: len(found) for type_, found in ids.items()}

@@ -1,0 +1,363 @@
+"""A process manager's surroundings, for graders: the bus, the agents behind it, and the shop.
+
+Commands and replies are lost, late, doubled and overtaken as a test wants it. The manager is killed
+and started again; its inbox and its database stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sqlite3
+import tempfile
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .shop_agents import COMMANDS, Agents
+
+if TYPE_CHECKING:
+    from autograder.grading.submission import Submission
+    from autograder.simulation import World
+
+MANAGER = "manager"
+LONG = 2 * 3600.0
+"""Seconds after which what has not happened will not happen."""
+AGENT_OF = {name: command.agent for name, command in COMMANDS.items()} | {
+    "CancelPayment": "payment"
+}
+ENDS = ("OrderDelivered", "OrderCancelled")
+
+
+@lru_cache
+def _empty_database() -> bytes:
+    """A file of SQLite in WAL mode: copying one is quicker than making one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("VACUUM")
+        return path.read_bytes()
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A message on its way, whoever made it."""
+
+    id: str
+    type: str
+    order_id: str
+    data: Mapping[str, Any]
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the manager has sent. ``nth``: how often it has sent this command for this order."""
+
+    time: float
+    to: str
+    mail: Mail
+    nth: int
+
+
+Route = Callable[[Sent, str], Sequence[float]]
+"""What was sent, and the reply or "" for the command itself -> the copies' seconds under way."""
+
+
+def at_once(sent: Sent, reply: str) -> Sequence[float]:
+    """Nothing is lost, and everything takes half a second."""
+    return (0.5,)
+
+
+class Bank(Agents):
+    """The three agents, with a payment that can be cancelled as long as it has not been taken."""
+
+    def _act(self, command: str, key: str, order: Mapping[str, Any]) -> str:
+        if command != "CancelPayment":
+            return super()._act(command, key, order)
+        if self.count(order["order_id"], "TakePayment"):
+            return "PaymentTaken"
+        self._blocked.add(("TakePayment", order["order_id"]))
+        self.world.happens("payment", f"will not take it for {order['order_id']}")
+        return "PaymentCancelled"
+
+
+class ManagedShop:
+    """One world: the agents, what is under way, and one manager at a time.
+
+    Args:
+        path: the manager's database.
+        refuses: (command, order_id) -> whether the agent refuses it.
+        route: what becomes of each message.
+        shown: False leaves everything out of the sequence diagram.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        submission: Submission,
+        path: Path,
+        *,
+        refuses: Callable[[str, str], bool] = lambda command, order_id: False,
+        route: Route = at_once,
+        shown: bool = True,
+        **options: float,
+    ) -> None:
+        self.world = world
+        self.submission = submission
+        self.agents = Bank(world if shown else _Unseen(world), refuses=refuses)  # type: ignore[arg-type]
+        self.route = route
+        self.path = path
+        self.options = {"deadline": 600.0, "retry": 30.0, **options}
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.sent: list[Sent] = []
+        self.told: list[Sent] = []
+        self.misuse: list[str] = []
+        self.nothing_written: list[str] = []
+        self.marks: dict[str, int] = {}
+        self.inbox: deque[Mail] = deque()
+        self.unacknowledged: list[Mail] = []
+        self.task: asyncio.Task[Any] | None = None
+        self._shown = shown
+        self._replies = 0
+        self._waiting: list[asyncio.Future[None]] = []
+        self._changed = asyncio.Event()
+        self._outside = contextvars.copy_context()
+
+    async def __aenter__(self) -> ManagedShop:
+        self.path.write_bytes(_empty_database())
+        self._eyes = sqlite3.connect(self.path, isolation_level=None)
+        self._eyes.execute("PRAGMA synchronous = OFF")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+        self._eyes.close()
+        for file in self.path.parent.glob(f"{self.path.name}*"):
+            file.unlink()
+
+    def commits(self) -> int:
+        """A number that changes when anybody commits to the manager's database."""
+        return int(self._eyes.execute("PRAGMA data_version").fetchone()[0])
+
+    # -- the manager ------------------------------------------------------------------------------
+
+    def manage(self) -> Any:
+        """The coroutine of a manager."""
+        return self.submission.manage(self.path, BusEnd(self), **self.options)
+
+    def start(self) -> None:
+        """Start a manager as a process of its own."""
+        with self.world.network.at(MANAGER):
+            self.task = asyncio.create_task(self.manage(), name=MANAGER)
+        self.task.add_done_callback(lambda _: self._changed.set())
+
+    def kill(self) -> None:
+        """Kill the manager, as `kill -9` does."""
+        self.world.kill(MANAGER)
+        self.buried()
+
+    def buried(self) -> None:
+        """The manager was killed: what it has not acknowledged comes again, to another one."""
+        self._happens(MANAGER, "killed")
+        self.task = None
+        self._waiting.clear()
+        self.inbox.extendleft(reversed(self.unacknowledged))
+        self.unacknowledged.clear()
+        self.submission.renew()  # a new process remembers nothing
+
+    async def stop(self) -> None:
+        """Cancel the manager, and wait for it."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait([self.task], timeout=30)
+
+    async def run_until_ended(self) -> None:
+        """A manager, until all orders have ended: to be killed in the middle."""
+        task = self.task = asyncio.create_task(self.manage(), name=MANAGER)
+        task.add_done_callback(lambda _: self._changed.set())
+        await self.until_ended()
+
+    # -- orders -----------------------------------------------------------------------------------
+
+    def place(self, number: int = 1, copies: int = 1) -> str:
+        """The shop sends OrderPlaced; the order's id."""
+        order_id = f"o-{number}"
+        data = {"customer": "ada", "items": {"lamp": 1 + number % 2}, "total": 1200 * number}
+        self.orders[order_id] = data
+        mail = Mail(f"{order_id}-placed", "OrderPlaced", order_id, data)
+        for copy in range(copies):
+            self._later(0.1 + 20 * copy, self._deliver, "the shop", mail)
+        return order_id
+
+    def end_of(self, order_id: str) -> str | None:
+        """What the shop was told first, if it was told anything."""
+        ends = (sent.mail.type for sent in self.told if sent.mail.order_id == order_id)
+        return next(ends, None)
+
+    def ended(self) -> bool:
+        """True if the shop has been told the end of every order."""
+        return all(self.end_of(order_id) for order_id in self.orders)
+
+    async def until_ended(self, seconds: float = LONG) -> None:
+        """Wait until the shop has been told everything, the manager has ended, or time is up."""
+        await self.until(self.ended, seconds)
+
+    async def until(self, condition: Callable[[], bool], seconds: float = LONG) -> None:
+        """Wait until something is so, the manager has ended, or time is up."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition() and not (self.task and self.task.done()):
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    def sends(self, order_id: str, type_: str) -> list[Sent]:
+        """How often, and when, the manager has sent this command for this order."""
+        wanted = order_id, type_
+        return [s for s in self.sent if (s.mail.order_id, s.mail.type) == wanted]
+
+    # -- the bus ----------------------------------------------------------------------------------
+
+    def accept(self, to: str, mail: Mail) -> None:
+        """The manager has sent something."""
+        nth = 1 + len(self.sends(mail.order_id, mail.type))
+        sent = Sent(self.world.time(), to, mail, nth)
+        self.sent.append(sent)
+        said = f"{mail.type} {mail.order_id}" + (f", attempt {nth}" if nth > 1 else "")
+        problem = self._problem(to, mail)
+        if problem:
+            self.misuse.append(problem)
+            return
+        if to == "shop":
+            if self._shown:
+                self.world.letter(MANAGER, "the shop", said).arrived()
+            self.told.append(sent)
+            self._changed.set()
+            return
+        letter = self.world.letter(MANAGER, to, said) if self._shown else None
+        copies = self.route(sent, "")
+        if not copies and letter:
+            letter.lost()
+        for seconds in copies:
+            self._later(seconds, self._arrive, sent, letter)
+
+    def _problem(self, to: str, mail: Mail) -> str | None:
+        name = f"{mail.type} for {mail.order_id}"
+        if mail.order_id not in self.orders:
+            return f"{name} was sent; no such order was placed"
+        if to == "shop":
+            known = mail.type in ENDS
+            return None if known else f"{name} was sent to the shop, which expects one of {ENDS}"
+        if AGENT_OF.get(mail.type) != to:
+            return f"{name} was sent to {to!r}, which knows no such command"
+        if mail.data != self.orders[mail.order_id]:
+            return f"{name} was sent with the data {mail.data}; expected that of OrderPlaced"
+        return None
+
+    def _arrive(self, sent: Sent, letter: Any) -> None:
+        """A command is at its agent."""
+        if letter:
+            letter.arrived()
+        mail = sent.mail
+        order = {"order_id": mail.order_id, **self.orders[mail.order_id]}
+        try:
+            answer = self.agents.handle(mail.type, mail.id, order)
+        except ValueError as error:
+            self.misuse.append(str(error))
+            return
+        self._replies += 1
+        reply = Mail(f"reply-{self._replies}", answer, mail.order_id, {}, mail.id)
+        copies = self.route(sent, answer)
+        said = (
+            self.world.letter(sent.to, MANAGER, f"{answer} {mail.order_id}")
+            if self._shown
+            else None
+        )
+        if not copies and said:
+            said.lost()
+        for seconds in copies:
+            self._later(seconds, self._deliver, sent.to, reply, said)
+
+    def _deliver(self, sender: str, mail: Mail, letter: Any = None) -> None:
+        """Something is in the manager's inbox."""
+        if letter is None and self._shown:
+            letter = self.world.letter(sender, MANAGER, f"{mail.type} {mail.order_id}")
+        if letter:
+            letter.arrived()
+        self.inbox.append(mail)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiting.clear()
+
+    async def take(self) -> Mail:
+        """The next message of the inbox. Cancelled, it has taken none."""
+        while not self.inbox:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+        mail = self.inbox.popleft()
+        self.unacknowledged.append(mail)
+        return mail
+
+    def acknowledge(self, id_: str) -> None:
+        """A message need not come again."""
+        for mail in self.unacknowledged:
+            if mail.id == id_:
+                self.unacknowledged.remove(mail)
+                return
+
+    def _later(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
+        """The bus is no part of the manager: what is under way arrives, whoever is dead by then."""
+        self.world.loop.call_later(seconds, call, *args, context=self._outside.copy())
+
+    def _happens(self, who: str, what: str) -> None:
+        if self._shown:
+            self.world.happens(who, what)
+
+
+class BusEnd:
+    """The bus, as one manager sees it."""
+
+    def __init__(self, shop: ManagedShop) -> None:
+        self._shop = shop
+
+    async def receive(self) -> Any:
+        """The next message for the manager; waits for one."""
+        mail = await self._shop.take()
+        self._shop.marks.setdefault(mail.id, self._shop.commits())
+        return self._shop.submission.Message(
+            mail.id, mail.type, mail.order_id, dict(mail.data), mail.reply_to
+        )
+
+    async def acknowledge(self, message: Any) -> None:
+        """This message need not come again."""
+        await asyncio.sleep(0.001)
+        if self._shop.marks.get(message.id) == self._shop.commits():
+            self._shop.nothing_written.append(message.id)
+        self._shop.acknowledge(message.id)
+        await asyncio.sleep(0.001)
+
+    async def send(self, to: str, message: Any) -> None:
+        """Send to an agent or to the shop; killed in here, it has been sent or has not."""
+        await asyncio.sleep(0.001)
+        mail = Mail(
+            message.id, message.type, message.order_id, dict(message.data), message.reply_to
+        )
+        self._shop.accept(to, mail)
+        await asyncio.sleep(0.001)
+
+
+class _Unseen:
+    """A world that draws no diagram."""
+
+    def __init__(self, world: World) -> None:
+        self.time = world.time
+
+    def happens(self, participant: str, text: str) -> None:
+        """Nobody is told."""

@@ -1,0 +1,212 @@
+"""Grades process_manager.py: what becomes of an order, whatever becomes of its messages."""
+
+import itertools
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.grading.benches.managed_judge import blame, settle
+from autograder.grading.benches.managed_shop import ManagedShop
+from autograder.simulation import simulate
+
+ORDER_OF_STEPS = ("ReserveStock", "TakePayment", "ShipOrder", "ConfirmDelivery")
+UNDOS = ("RefundPayment", "ReleaseStock")
+DEADLINE = 600.0
+MOST_STEPS = 300_000
+"""Of a world: enough for who looks every second whether there is something to do."""
+
+
+@pytest.fixture
+def shops(tmp_path):
+    """Makes shops, one after another, each with an empty database."""
+
+    numbers = itertools.count()
+
+    def make(world, submission, **options):
+        path = tmp_path / f"{next(numbers)}.db"
+        return ManagedShop(world, submission, path, **options)
+
+    return make
+
+
+def refuses(*commands):
+    """Agents that refuse these commands."""
+    return {"refuses": lambda command, order_id: command in commands}
+
+
+async def play(shop):
+    """Place an order, and let the manager work; what is wrong then."""
+    shop.start()
+    shop.place()
+    return await settle(shop)
+
+
+async def goes_well(shops, world, submission, **given):
+    """Whether there are no faults in such a shop: then what makes the difference is to blame."""
+    world.recorder.stop()
+    submission.renew()
+    async with shops(world, submission, shown=False, **given) as shop:
+        return not await play(shop)
+
+
+def check_end(shop, expected, why, order_id="o-1"):
+    """The shop was told this end."""
+    end = shop.end_of(order_id)
+    assert end == expected, f"{why}, and the shop was told {end}; expected {expected}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1, steps=MOST_STEPS)
+async def test_an_order_is_delivered(world, submission, shops):
+    """If nobody refuses, the four steps are done in their order, and the shop is told."""
+    async with shops(world, submission) as shop:
+        blame(await play(shop))
+        check_end(shop, "OrderDelivered", "Nobody has refused anything")
+
+
+@pytest.mark.points(2)
+@simulate(seeds=3, steps=MOST_STEPS)
+async def test_a_refusal_is_undone(world, submission, shops):
+    """Whoever refuses: what was done is undone, the last thing first, and the shop is told."""
+    refused = ORDER_OF_STEPS[2 - world.seed]
+    async with shops(world, submission, **refuses(refused)) as shop:
+        blame(await play(shop))
+        check_end(shop, "OrderCancelled", f"{refused} was refused")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("The same command, sent again: what has to be the same of it?")
+@simulate(seeds=10, steps=MOST_STEPS)
+async def test_what_is_lost_is_sent_again(world, submission, shops):
+    """A command whose reply does not come is sent again, with the same id, until one comes."""
+    which, reply_lost = (*ORDER_OF_STEPS[:3], *UNDOS)[world.seed % 5], world.seed % 2 == 0
+
+    def route(sent, reply):
+        lost = sent.mail.type == which and sent.nth <= 2 and bool(reply) == reply_lost
+        return () if lost else (0.5,)
+
+    given = refuses("ShipOrder") if which in UNDOS else {}
+    async with shops(world, submission, route=route, **given) as shop:
+        found = await play(shop)
+        times = [sent.time for sent in shop.sends("o-1", which)]
+        if found and await goes_well(shops, world, submission, **given):
+            assert len(times) > 1 or found[0].kind != "no end", mistake(
+                "never-asks-again",
+                f"{'The reply to ' * reply_lost}{which} was lost, and {which} was not sent again. "
+                f"{found[0].said}",
+            )
+            blame(found, {"done twice": "new-key-per-attempt"})
+        blame(found)
+        for before, after in itertools.pairwise(times):
+            assert 29.9 <= after - before <= 61, (
+                f"{which} was sent again after {after - before:.0f} s; retry is 30 s, and up to "
+                "twice that is allowed"
+            )
+
+
+@pytest.mark.points(2)
+@simulate(seeds=4, steps=MOST_STEPS)
+async def test_what_comes_twice_is_done_once(world, submission, shops):
+    """Commands and replies may come twice, some of them much later: nothing is done twice."""
+
+    def route(sent, reply):
+        again = world.latency(f"copy of {reply or sent.mail.type}", 1.0, 1500.0)
+        return (0.5, again)
+
+    given = [{}, refuses("ShipOrder"), refuses("TakePayment"), refuses("ReserveStock")][world.seed]
+    async with shops(world, submission, route=route, **given) as shop:
+        shop.start()
+        shop.place(copies=2)
+        found = await settle(shop, 3600)
+        if found and await goes_well(shops, world, submission, **given):
+            names = {"raised": "chokes-on-late-reply", "done twice": "not-idempotent"}
+            blame(found, names)
+        blame(found)
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("At the deadline: what do you know about the money? How can you come to know it?")
+@simulate(seeds=5, steps=MOST_STEPS)
+async def test_unknown_is_not_failed(world, submission, shops):
+    """At the deadline nobody knows whether the money was taken: the order ends well if it was, and
+    if it was not."""
+    # The bank takes it and its reply is lost, or late, or it never gets the command, or late.
+    # The command, and the reply to it, come after so many seconds; None: never. What is sent again
+    # is lost until the deadline is over.
+    command, reply = [(0.5, None), (0.5, 900.0), (None, None), (700.0, 0.5), (0.5, 601.0)][
+        world.seed
+    ]
+
+    def route(sent, answer):
+        if sent.mail.type != "TakePayment" or sent.time > DEADLINE + 10:
+            return (0.5,)
+        after = reply if answer else command
+        return () if after is None or sent.nth > 1 else (after,)
+
+    async with shops(world, submission, route=route) as shop:
+        found = await play(shop)
+        if found and await goes_well(shops, world, submission):
+            blame(found, {"kept": "timeout-means-failed"})
+        blame(found)
+        check_end(shop, "OrderCancelled", f"No reply to TakePayment came within {DEADLINE:.0f} s")
+
+
+@pytest.mark.points(2)
+@simulate(seeds=3, steps=MOST_STEPS)
+async def test_a_reply_in_time_is_in_time(world, submission, shops):
+    """A reply just before the deadline counts, and one just after it does not."""
+    late = (0.9, 1.1, 2.0)[world.seed] * DEADLINE
+
+    def route(sent, reply):
+        if sent.mail.type == "TakePayment" and reply:
+            return (late,) if sent.nth == 1 else ()
+        return (0.5,)
+
+    async with shops(world, submission, route=route) as shop:
+        blame(await play(shop))
+        expected = "OrderDelivered" if late < DEADLINE else "OrderCancelled"
+        said = f"PaymentTaken came {late:.0f} s after TakePayment; the deadline is {DEADLINE:.0f} s"
+        check_end(shop, expected, said)
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("The timer was for the payment. Who stops it when the payment is there?")
+@simulate(seeds=2, steps=MOST_STEPS)
+async def test_shipping_may_take_long(world, submission, shops):
+    """Once ShipOrder has been sent there is no deadline, however long shipping takes."""
+
+    def route(sent, reply):
+        slow = sent.mail.type == "ShipOrder" and bool(reply) == (world.seed == 0)
+        return (1500.0,) if slow else (0.5,)
+
+    async with shops(world, submission, route=route) as shop:
+        blame(await play(shop))
+        check_end(
+            shop, "OrderDelivered", "The payment came at once, and shipping replied much later"
+        )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2, steps=MOST_STEPS)
+async def test_orders_do_not_wait_for_one_another(world, submission, shops):
+    """While one order waits for the bank, others are brought to their ends."""
+
+    def route(sent, reply):
+        silent = sent.mail.type == "TakePayment" and sent.mail.order_id == "o-1"
+        return () if silent and sent.time < DEADLINE + 10 else (0.5,)
+
+    async with shops(world, submission, route=route) as shop:
+        shop.start()
+        shop.place(1)
+        await shop.until(lambda: bool(shop.sends("o-1", "TakePayment")), 60)
+        for number in (2, 3):
+            shop.place(number)
+        await shop.until(lambda: bool(shop.end_of("o-2") and shop.end_of("o-3")), 200)
+        waited = [order_id for order_id in ("o-2", "o-3") if shop.end_of(order_id) is None]
+        found = await settle(shop)
+        blame(found)
+        assert not waited, mistake(
+            "one-saga-at-a-time",
+            f"o-1 was waiting for the bank, and 200 s after it had been placed {waited[0]} had not "
+            "ended, although everybody had answered at once.",
+        )

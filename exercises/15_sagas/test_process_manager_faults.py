@@ -1,0 +1,164 @@
+"""Grades process_manager.py when the manager is killed, and when everything happens at once."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from autograder.grading import mistake
+from autograder.grading.benches.managed_judge import blame, settle
+from autograder.grading.benches.managed_shop import ManagedShop
+from autograder.simulation import simulate
+
+MOST_STEPS = 300_000
+"""Of a world: enough for who looks every second whether there is something to do."""
+QUICK = {"deadline": 20.0, "retry": 30.0}
+"""Times for the tests in which the manager is killed everywhere: so there are fewer awaits."""
+
+
+@pytest.fixture
+def shops(tmp_path):
+    """Makes shops, one after another, each with an empty database."""
+
+    numbers = itertools.count()
+
+    def make(world, submission, **options):
+        path = tmp_path / f"{next(numbers)}.db"
+        return ManagedShop(world, submission, path, **options)
+
+    return make
+
+
+async def goes_well(shops, world, submission, **given):
+    """Whether there are no faults if nobody is killed."""
+    world.recorder.stop()
+    submission.renew()
+    async with shops(world, submission, shown=False, **given) as shop:
+        shop.start()
+        shop.place()
+        return not await settle(shop)
+
+
+def late_payment(sent, reply):
+    """The bank takes the money, and says so only when it is too late."""
+    if sent.mail.type == "TakePayment" and reply:
+        return (25.0,) if sent.nth == 1 else ()
+    return (0.5,)
+
+
+@pytest.mark.points(3)
+@pytest.mark.hint("What has to be committed before a message may be acknowledged, or sent?")
+@simulate(seeds=2, steps=MOST_STEPS, at_every_await=True)
+async def test_killed_anywhere_an_order_ends_well(world, submission, shops):
+    """If the manager is killed, at whichever await, another one brings the order to its end."""
+    given = {**QUICK, "route": late_payment} if world.seed == 0 else QUICK
+    async with shops(world, submission, **given) as shop:
+        shop.place()
+        outcome = await world.killed(shop.run_until_ended(), "manager")
+        if outcome.fired:
+            shop.buried()
+            shop.start()
+        found = await settle(shop)
+        if found and outcome.fired and await goes_well(shops, world, submission, **given):
+            lost = "o-1-placed" in shop.nothing_written and not shop.sent
+            assert not lost, mistake(
+                "ack-before-work",
+                "OrderPlaced was acknowledged before anything of it had been committed. Then the "
+                f"manager was killed. {found[0].said}",
+            )
+            blame(found, {"done twice": "acts-before-it-writes"})
+        blame(found)
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Where is the deadline written down, and who looks there after a restart?")
+@simulate(seeds=4, steps=MOST_STEPS)
+async def test_the_deadline_survives_a_restart(world, submission, shops):
+    """The manager is killed while it waits for the bank: the deadline stays what it was."""
+    # Killed after so many seconds, for how long; and when PaymentTaken comes.
+    at, down, taken = [
+        (300.0, 1.0, None),
+        (540.0, 1.0, 800.0),
+        (300.0, 900.0, None),
+        (200.0, 1.0, 800.0),
+    ][world.seed]
+
+    def route(sent, reply):
+        if sent.mail.type != "TakePayment" or not reply or sent.time > 1000:
+            return (0.5,)
+        return (taken,) if taken and sent.nth == 1 else ()
+
+    async with shops(world, submission, route=route) as shop:
+        shop.start()
+        shop.place()
+        await asyncio.sleep(at)
+        shop.kill()
+        await asyncio.sleep(down)
+        shop.start()
+        found = await settle(shop)
+        end = shop.end_of("o-1")
+        if end == "OrderCancelled" or not await goes_well(shops, world, submission, route=route):
+            blame(found)
+            took = shop.told[0].time - at - down
+            assert took < 60 or down < 10, (
+                f"the deadline was over while no manager ran; {took:.0f} s after the next one was "
+                "started the order ended. Everybody replied at once"
+            )
+            return
+        resumes = await carries_on(shops, world, submission)
+        assert resumes, mistake(
+            "forgets-running-sagas",
+            f"The manager was killed after {at:.0f} s, and the next one did nothing any more for "
+            f"an order that waited for a reply. {found[0].said if found else ''}",
+        )
+        what = f"{end} was sent" if end else "the order has no end"
+        assert end == "OrderCancelled", mistake(
+            "timer-in-memory",
+            f"The bank was to reply within 600 s. The manager was killed after {at:.0f} s, and "
+            f"started again {down:.0f} s later; {what}, expected OrderCancelled.",
+        )
+
+
+async def carries_on(shops, world, submission):
+    """Whether a manager that is started again asks again for what its predecessor waited for."""
+
+    began = world.time()
+
+    def route(sent, reply):
+        return () if sent.mail.type == "TakePayment" and sent.time < began + 100 else (0.5,)
+
+    submission.renew()
+    async with shops(world, submission, shown=False, route=route) as shop:
+        shop.start()
+        shop.place()
+        await asyncio.sleep(100)
+        shop.kill()
+        shop.start()
+        return not await settle(shop)
+
+
+@pytest.mark.points(3)
+@simulate(seeds=8, steps=MOST_STEPS)
+async def test_anything_at_any_time(world, submission, shops):
+    """Lost, late and doubled messages, a manager that is killed: every order ends well."""
+
+    def route(sent, reply):
+        name = f"{reply or sent.mail.type} {sent.mail.order_id}"
+        if sent.time < 1500 and world.chance(0.3, f"{name} lost"):
+            return ()
+        copies = 1 + world.choose(2, f"{name} copies")
+        return [world.latency(f"{name} under way", 0.1, 800.0) for _ in range(copies)]
+
+    def refused(command, order_id):
+        return world.chance(0.15, f"{command} {order_id} refused")
+
+    async with shops(world, submission, route=route, refuses=refused) as shop:
+        shop.start()
+        for number in range(1, 6):
+            shop.place(number, copies=1 + number % 2)
+        for _ in range(4):
+            await world.pause("next accident", 1.0, 600.0)
+            shop.kill()
+            await world.pause("next start", 1.0, 600.0)
+            shop.start()
+        blame(await settle(shop))
