@@ -1,5 +1,7 @@
 """Grades loading in snapshots.py, in simulated worlds. The rest is in test_snapshots_append.py."""
 
+import asyncio
+
 import pytest
 
 from autograder.grading import mistake
@@ -13,8 +15,11 @@ async def test_without_a_snapshot_all_is_replayed(world, submission):
     """Without a snapshot, all events are replayed; of a stream without events there is a shelf."""
     shop = Shop(world, submission)
     shop.assert_true(await shop.load(), [])
-    history = shop.happened(57)
+    history = shop.happened(230)
     shop.assert_true(await shop.load(), history)
+    await asyncio.sleep(5)
+    put = len(shop.snapshots.begun)
+    assert put == 0, f"{put} snapshots were put aside by load; only append does that"
 
 
 @pytest.mark.points(2)
