@@ -27,7 +27,7 @@ class Chart:
         unit: str = "a second",
     ) -> None:
         self.title, self.curves, self.top, self.bands, self.unit = title, curves, top, bands, unit
-        self.seconds = max(1, max(len(values) for values in curves.values()) - 1)
+        self.seconds = max(len(values) for values in curves.values())
 
     def x(self, second: float) -> float:
         return LEFT + WIDTH * second / self.seconds

@@ -1,0 +1,84 @@
+"""asyncio.wait for the clean-up of both. It waits, as long as nobody cancels the call meanwhile.
+
+mistake: leaked-task
+fails: test_cancelled_at_any_moment_it_leaves_nothing_running
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from math import ceil
+from time import monotonic
+
+
+class Unavailable(Exception):
+    pass
+
+
+class Declined(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    idempotency_key: str | None = None
+
+
+def failed(task):
+    return isinstance(task.exception(), (Unavailable, ConnectionError, TimeoutError))
+
+
+class Hedge:
+    def __init__(self, first, second, *, ratio=0.05, reserve=5.0):
+        self.first = first
+        self.second = second
+        self.ratio = ratio
+        self.reserve = reserve
+        self.tokens = reserve
+        self.latencies = deque(maxlen=100)
+
+    def late(self):
+        known = sorted(self.latencies)
+        return known[ceil(len(known) * 0.95) - 1] if len(known) >= 20 else None
+
+    def may_hedge(self, request):
+        if request.method == "POST" and not request.idempotency_key:
+            return False
+        if request.method == "PATCH" and not request.idempotency_key:
+            return False
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+    async def call(self, request):
+        self.tokens = min(self.reserve, self.tokens + self.ratio)
+        start = monotonic()
+        first = asyncio.create_task(self.first(request))
+        second = None
+        tasks = {first}
+        try:
+            await asyncio.wait(tasks, timeout=self.late())
+            if (not first.done() or failed(first)) and self.may_hedge(request):
+                second = asyncio.create_task(self.second(request))
+                tasks = {first, second}
+            last = first
+            todo = set(tasks)
+            while todo:
+                done, todo = await asyncio.wait(todo, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    last = task
+                    if not failed(task):
+                        if not first.done() or task is first:
+                            self.latencies.append(monotonic() - start)
+                        return task.result()
+            return last.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            for task in tasks:
+                if not task.cancelled():
+                    task.exception()
