@@ -179,6 +179,12 @@ class Submission:
         self._copies.renew()
         return self
 
+    def restart(self) -> Submission:
+        """The same names, executed anew when they are next used, as in another process: they
+        share no state with what is in use already, which goes on as it is."""
+        self._copies.forget()
+        return self
+
     def __getattr__(self, name: str) -> Any:
         copies: Copies = vars(self)["_copies"]
         own: str = vars(self)["_name"]

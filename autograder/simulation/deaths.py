@@ -4,13 +4,18 @@ A crash that is raised as an exception still runs every ``finally`` and ``async 
 out, and these say goodbye: they close connections, roll back, give messages back. A process that is
 killed does none of that. What belongs to it is told by its context: `Network.at` gives everything
 that is started in its block a process.
+
+A process may also stand still for a while, as in a long garbage collection, and go on as if nothing
+had happened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Coroutine
+import sqlite3
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .current import Process, current_process
@@ -33,11 +38,36 @@ class Deaths:
         self._world = world
         self._dead: set[Process] = set()
         self._aside: list[asyncio.Handle] = []
+        self._frozen: dict[Process, list[asyncio.Handle]] = {}
         self._countdowns: dict[Process, int] = {}
+        self._strikes: dict[Process, Callable[[Process], None]] = {}
         self._fates: dict[Process, asyncio.Future[None]] = {}
 
     def is_dead(self, process: Process | None) -> bool:
         return process in self._dead
+
+    # -- standing still ---------------------------------------------------------------------------
+
+    def freeze(self, process: Process) -> None:
+        """Nothing of a process runs until it is thawed; what comes for it waits."""
+        self._world.record("fault", f"{process.name} stands still", lane="")
+        self._frozen.setdefault(process, [])
+        self._settle(process)
+
+    def thaw(self, process: Process) -> None:
+        """All that was held up goes on, in the order in which it came."""
+        held = self._frozen.pop(process, None)
+        if held is not None and process not in self._dead:
+            self._world.record("fault", f"{process.name} goes on", lane="")
+            self._world.loop._ready.extend(held)
+
+    def in_transaction(self, process: Process) -> bool:
+        """True if a process has a transaction of SQLite open: others may be waiting for it."""
+        for owner, connection in self._world.databases:
+            with suppress(sqlite3.ProgrammingError):  # it is closed, or another thread's
+                if owner is process and connection.in_transaction:
+                    return True
+        return False
 
     # -- killing ----------------------------------------------------------------------------------
 
@@ -53,6 +83,9 @@ class Deaths:
         for owner, connection in self._world.databases:
             if owner is process:
                 bury(connection)  # what is not committed is rolled back, and its locks are gone
+        self._settle(process)
+
+    def _settle(self, process: Process) -> None:
         fate = self._fates.pop(process, None)
         if fate is not None and not fate.done():
             fate.set_result(None)
@@ -69,10 +102,14 @@ class Deaths:
         loop._timers = kept
 
     def holds(self, handle: asyncio.Handle) -> bool:
-        """True for what the dead would run; it is kept aside."""
-        if self._owner(handle) not in self._dead:
+        """True for what the dead, or those who stand still, would run; it is kept aside."""
+        owner = self._owner(handle)
+        if owner in self._dead:
+            self._aside.append(handle)
+        elif owner in self._frozen:
+            self._frozen[owner].append(handle)
+        else:
             return False
-        self._aside.append(handle)
         return True
 
     def _owner(self, handle: asyncio.Handle) -> Process | None:
@@ -81,25 +118,20 @@ class Deaths:
     def let_go(self) -> None:
         """The world ends: whatever is left may run again, to be cancelled."""
         self._dead.clear()
+        for process in list(self._frozen):
+            self.thaw(process)
         self._world.loop._ready.extend(self._aside)
         self._aside.clear()
 
-    # -- killing at an await ----------------------------------------------------------------------
+    # -- at an await ------------------------------------------------------------------------------
 
     async def run(self, coro: Coroutine[Any, Any, Any], host: str, at: int) -> Interrupted:
         """Run ``coro`` as a process on a host, and kill that when its code waits for the n-th time.
 
         Whichever of its tasks does: callbacks that a library runs count too.
         """
-        loop = self._world.loop
         outcome = Interrupted()
-        with self._world.network.at(host) as place:
-            process = place.process
-            task = asyncio.create_task(coro, name=getattr(coro, "__name__", None))
-        fate = self._fates[process] = loop.create_future()
-        if at > 0:
-            self._countdowns[process] = at
-        task.add_done_callback(lambda _: None if fate.done() else fate.set_result(None))
+        task, process, fate = self._start(coro, host, at, self.kill)
         try:
             await fate
         except asyncio.CancelledError:
@@ -113,6 +145,55 @@ class Deaths:
             outcome.result = task.result()  # its own failure is for whoever asked
         return outcome
 
+    async def run_frozen(
+        self,
+        coro: Coroutine[Any, Any, Any],
+        host: str,
+        at: int,
+        meanwhile: Callable[[], Coroutine[Any, Any, Any]],
+    ) -> Interrupted:
+        """As `run`, but it stands still there until ``meanwhile()`` has ended, and then goes on.
+
+        In a transaction it does not: everybody else would have to wait.
+        """
+        outcome = Interrupted()
+        task, process, fate = self._start(coro, host, at, self.freeze)
+        try:
+            await fate
+            outcome.fired = process in self._frozen
+            # At once: a server goes on until somebody cancels this.
+            self._world.interrupted_once |= outcome.fired
+            if outcome.fired and not self.in_transaction(process):
+                await meanwhile()
+            self.thaw(process)
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            self._countdowns.pop(process, None)
+            self._fates.pop(process, None)
+            self.thaw(process)
+        outcome.result = task.result()
+        return outcome
+
+    def _start(
+        self,
+        coro: Coroutine[Any, Any, Any],
+        host: str,
+        at: int,
+        strike: Callable[[Process], None],
+    ) -> tuple[asyncio.Task[Any], Process, asyncio.Future[None]]:
+        with self._world.network.at(host) as place:
+            process = place.process
+            task = asyncio.create_task(coro, name=getattr(coro, "__name__", None))
+        fate = self._fates[process] = self._world.loop.create_future()
+        if at > 0:
+            self._countdowns[process] = at
+            self._strikes[process] = strike
+        task.add_done_callback(lambda _: None if fate.done() else fate.set_result(None))
+        return task, process, fate
+
     def ran(self, handle: asyncio.Handle) -> None:
         """One callback has run: if studied code waits now, its process has one await less."""
         process = self._owner(handle)
@@ -124,7 +205,8 @@ class Deaths:
             return
         self._countdowns[process] = left - 1
         if left == 1:
-            self.kill(process)
+            self._countdowns.pop(process)
+            self._strikes.pop(process)(process)
 
 
 def _nothing(loop: asyncio.AbstractEventLoop) -> asyncio.Handle:

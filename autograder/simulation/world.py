@@ -191,6 +191,16 @@ class World:
         self.interrupted_once = self.interrupted_once or outcome.fired
         return outcome
 
+    async def frozen(
+        self,
+        coro: Coroutine[Any, Any, Any],
+        host: str,
+        meanwhile: Callable[[], Coroutine[Any, Any, Any]],
+    ) -> Interrupted:
+        """As `killed`, but the process only stands still at this world's await (unless it is in a
+        transaction), until ``meanwhile()`` has ended. Then it goes on, and its end is awaited."""
+        return await self._mortality().run_frozen(coro, host, self.interruption, meanwhile)
+
     def _mortality(self) -> Deaths:
         if self.deaths is None:
             from .deaths import Deaths

@@ -47,8 +47,9 @@ Rules
      delivered. Then the order goes on as if nobody had asked.
   7. status says "delivered" or "cancelled" when all of that has happened, and from then on for
      ever. It and cancel_order raise LookupError for an order that was never placed.
-  8. All this holds if a process is killed, at any await, and if several coordinators run at once on
-     one log, as they do during a deploy.
+  8. All this holds if a process is killed, at any await; if one stands still at any await for some
+     minutes and then goes on (not in a transaction); and if several coordinators run at once on one
+     log, as they do during a deploy.
   9. Orders do not wait for one another. While a coordinator is running and the agents answer, every
      order comes to its end within ten minutes: one that was placed just now, and one whose
      coordinator has been killed.

@@ -76,6 +76,17 @@ def test_names_of_the_module_are_there_and_can_be_replaced(desk: Desk) -> None:
     assert fetch.limit() == 3
 
 
+def test_a_process_that_is_started_shares_no_state(desk: Desk) -> None:
+    """After `restart` the file is executed anew; what is in use already goes on with its own."""
+    fetch = desk.submit("SEEN = []\n\ndef see(name):\n    SEEN.append(name)\n    return SEEN\n")
+    see = fetch.see
+    assert see("ada") == ["ada"]
+    assert fetch.restart().see("bob") == ["bob"]
+    assert see("cy") == ["ada", "cy"]
+    fetch.renew()
+    assert fetch.see("dia") == ["dia"]
+
+
 def test_tools_see_the_learners_file(desk: Desk) -> None:
     fetch = desk.submit(
         """

@@ -160,6 +160,72 @@ def test_it_is_killed_at_every_await() -> None:
     ]
 
 
+def test_it_stands_still_at_every_await() -> None:
+    """A frozen process does nothing while others go on, and then goes on itself, late."""
+    found: list[tuple[bool, list[int], list[int], float]] = []
+
+    async def program(world: World) -> None:
+        log: list[int] = []
+        seen: list[int] = []
+
+        async def meanwhile() -> None:
+            await asyncio.sleep(30)
+            seen.extend(log)
+
+        outcome = await world.frozen(three_steps(log), "worker", meanwhile)
+        assert outcome.result == "done"
+        found.append((outcome.fired, seen, log, world.time()))
+
+    assert explore(program, seeds=1, at_every_await=True) is None
+    assert found == [
+        (True, [], [0, 1, 2], 32.0),
+        (True, [0], [0, 1, 2], 32.0),
+        (True, [0, 1], [0, 1, 2], 32.0),
+        (False, [], [0, 1, 2], 3.0),
+    ]
+
+
+def test_nobody_is_frozen_in_a_transaction(tmp_path: Path) -> None:
+    """One that holds a lock of a database does not stand still: all others would have to."""
+    path = tmp_path / "shop.db"
+    asked: list[str] = []
+
+    async def program(world: World) -> None:
+        async def writer() -> None:
+            db = sqlite3.connect(path, isolation_level=None)
+            await asyncio.sleep(1)
+            db.execute("BEGIN IMMEDIATE")
+            await asyncio.sleep(1)
+            db.execute("COMMIT")
+            db.close()
+
+        async def meanwhile() -> None:
+            asked.append(f"at {world.time():.0f} s")
+
+        await world.frozen(writer(), "writer", meanwhile)
+
+    assert explore(program, seeds=1, at_every_await=True) is None
+    assert asked == ["at 0 s"]
+
+
+def test_what_was_frozen_can_be_cancelled() -> None:
+    """A test that is cancelled while a process stands still leaves nothing running."""
+
+    async def program(world: World) -> list[int]:
+        log: list[int] = []
+        running = asyncio.create_task(
+            world.frozen(three_steps(log), "worker", lambda: asyncio.sleep(100))
+        )
+        await asyncio.sleep(5)
+        running.cancel()
+        await asyncio.wait([running])
+        await asyncio.sleep(5)
+        return log
+
+    outcome = run_world(program, interruption=2)
+    assert (outcome.result, outcome.error, outcome.problems) == ([0], None, [])
+
+
 def test_without_at_every_await_nobody_is_killed() -> None:
     """killed() runs the process to its end where the test does not ask for more."""
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .saga_verdicts import Judge
@@ -18,6 +18,7 @@ from .shop_calls import Calls
 
 if TYPE_CHECKING:
     from autograder.simulation import World
+    from autograder.simulation.faults import Interrupted
 
 TEN_MINUTES = 600.0
 """Seconds within which an order ends while a coordinator is running and the agents answer."""
@@ -34,26 +35,40 @@ def make_order(number: int, customer: str = "ada", **items: int) -> dict[str, An
 class Scene:
     """A log, the agents, and whoever coordinates them.
 
-    ``options`` are those of `Agents` and of `Calls`.
+    Args:
+        apart: execute the learner's file once more for each coordinator, so that processes share
+            no more than they do in life. (It takes a while: not in each test.)
+        options: those of `Agents` and of `Calls`.
     """
 
     def __init__(
-        self, world: World, submission: ModuleType, database: Path, **options: Any
+        self,
+        world: World,
+        submission: Any,
+        database: Path,
+        *,
+        apart: bool = False,
+        **options: Any,
     ) -> None:
         self.world = world
         self.database = database
-        network = {name: options.pop(name) for name in ("fate", "stormy") if name in options}
+        network = {k: options.pop(k) for k in ("fate", "stormy", "trip") if k in options}
         self.agents = Agents(world, **options)
         self.calls = Calls(world, self.agents, **network)
         self.judge = Judge(self.agents, self.calls, self._log_bytes)
         self._submission = submission
+        self._apart = apart
+        names = ("place_order", "cancel_order", "status")
+        self._web = SimpleNamespace(**{name: getattr(submission, name) for name in names})
         self._running: dict[str, asyncio.Task[Any]] = {}
-        world.at_end(self._stop_all)
+        world.at_end(self._end)
 
     # -- coordinators -----------------------------------------------------------------------------
 
     def coordinate(self) -> Coroutine[Any, Any, Any]:
         """The learner's coordinator, not yet started."""
+        if self._apart:
+            self._submission.restart()
         coroutine: Coroutine[Any, Any, Any] = self._submission.coordinate(
             self.database, self.calls.call
         )
@@ -94,6 +109,12 @@ class Scene:
         files = (self.database, self.database.with_name(f"{self.database.name}-wal"))
         return b"".join(file.read_bytes() for file in files if file.exists())
 
+    async def _end(self) -> None:
+        await self._stop_all()
+        for file in self.database.parent.glob(f"{self.database.name}*"):
+            with contextlib.suppress(OSError):
+                file.unlink()
+
     async def _stop_all(self) -> None:
         tasks = list(self._running.values())
         self._running.clear()
@@ -105,26 +126,56 @@ class Scene:
     async def kill_at_this_await(self, until: Callable[[], object]) -> bool:
         """Start a coordinator and kill it at this world's await; True if that await came before
         `until` had been true for half a second, else it is cancelled then."""
-        running = asyncio.create_task(self.world.killed(self.coordinate(), "coordinator"))
-        watching = asyncio.create_task(self.true_for_a_while(until))
-        await asyncio.wait([running, watching], return_when=asyncio.FIRST_COMPLETED)
+        killing = self.world.killed(self.coordinate(), "coordinator")
+        if not await self._is_over_before(killing, until):
+            return False
+        self.world.happens("coordinator", "is killed")
+        self.judge.last_kill = self.world.time()
+        return True
+
+    async def freeze_at_this_await(
+        self, until: Callable[[], object], meanwhile: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> None:
+        """As before, but it only stands still until ``meanwhile()`` has ended. A quarter of a
+        minute later it is cancelled."""
+        standing, went_on = False, False
+
+        async def while_it_stands_still() -> None:
+            nonlocal standing, went_on
+            standing = True
+            self.world.happens("coordinator", "stands still")
+            self.judge.stood_still.add("coordinator")
+            await meanwhile()
+            self.world.happens("coordinator", "goes on")
+            went_on = True
+
+        freezing = self.world.frozen(self.coordinate(), "coordinator", while_it_stands_still)
+        await self._is_over_before(
+            freezing,
+            lambda: went_on or (until() and not standing),
+            lambda: 15.0 if went_on else 0.5,
+        )
+
+    async def _is_over_before(
+        self,
+        coroutine: Coroutine[Any, Any, Interrupted],
+        until: Callable[[], object],
+        seconds: Callable[[], float] = lambda: 0.5,
+    ) -> bool:
+        """Whether a coordinator was killed before something had been true for so many seconds; if
+        not, it is cancelled."""
+        running = asyncio.create_task(coroutine)
+        for _ in range(round(TEN_MINUTES / 0.1)):
+            if running.done() or until():
+                break
+            await asyncio.wait([running], timeout=0.1)
+        await asyncio.wait([running], timeout=seconds())
         if running.done():
-            watching.cancel()
             assert running.result().fired, "coordinate has returned, and nobody had cancelled it"
-            self.world.happens("coordinator", "is killed")
-            self.judge.last_kill = self.world.time()
             return True
         running.cancel()
         await asyncio.wait([running], timeout=60)
         return False
-
-    async def true_for_a_while(self, until: Callable[[], object]) -> None:
-        """Wait until something is true, at most ten minutes, and half a second more."""
-        for _ in range(6000):
-            if until():
-                break
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(0.5)
 
     # -- the web server ---------------------------------------------------------------------------
 
@@ -135,7 +186,7 @@ class Scene:
             self.judge.placed.setdefault(order["order_id"], self.world.time())
             self.world.happens("web", f"places {order['order_id']}")
             with self.world.network.at("web"):
-                await self._submission.place_order(self.database, dict(order))
+                await self._web.place_order(self.database, dict(order))
 
     async def cancel(self, order_id: str) -> bool:
         """Cancel an order; what was said. It cannot be too late before the payment is known."""
@@ -144,7 +195,7 @@ class Scene:
         if not before:
             self.judge.promised[order_id] = None, asked
         with self.world.network.at("web"):
-            said: object = await self._submission.cancel_order(self.database, order_id)
+            said: object = await self._web.cancel_order(self.database, order_id)
         assert isinstance(said, bool), f"cancel_order returned {said!r}; True or False was expected"
         self.world.happens("web", f"cancel_order {order_id}: {said}")
         if not before:
@@ -152,10 +203,21 @@ class Scene:
         self.judge.assert_too_late_if(not said, order_id)
         return said
 
+    async def cancel_standing_still(self, order_id: str) -> bool:
+        """As `cancel`, but the web server stands still for a minute at this world's await."""
+
+        async def a_minute() -> None:
+            self.world.happens("web", "stands still")
+            self.judge.stood_still.add("web")
+            await asyncio.sleep(60)
+
+        outcome = await self.world.frozen(self.cancel(order_id), "web", a_minute)
+        return bool(outcome.result)
+
     async def status(self, order_id: str) -> str:
         """What the submission says about an order."""
         with self.world.network.at("web"):
-            said: object = await self._submission.status(self.database, order_id)
+            said: object = await self._web.status(self.database, order_id)
         words = ("running", "delivered", "cancelled")
         assert said in words, f"status returned {said!r}; one of {words} was expected"
         return str(said)
@@ -167,13 +229,53 @@ class Scene:
         pause = 0.5
         while True:
             self.check()
-            waiting = [o for o in waiting if await self.status(o) == "running"]
+            for order_id in list(waiting):
+                if await self.status(order_id) != "running":
+                    waiting.remove(order_id)
+                    self.judge.ended.setdefault(order_id, self.world.time())
             if not waiting:
                 return
             if self.world.time() >= deadline:
-                self.judge.assert_ended(waiting[0], within)
+                await self._say_why(waiting[0], within)
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 20)
+
+    # -- before a mistake gets a name -------------------------------------------------------------
+
+    async def _say_why(self, order_id: str, within: float) -> None:
+        """An order has not ended in time. Nobody is said to forget orders who is only slow, or
+        does nothing at all."""
+        if not self.judge.is_driven(order_id):
+            await asyncio.sleep(3600)
+            late = await self.status(order_id) != "running" or self.judge.is_driven(order_id)
+            assert not late, (
+                f"{within / 60:.0f} minutes after {order_id} was placed or its coordinator was "
+                "killed, nobody had done anything for it; an hour later somebody had"
+            )
+            await self.place(make_order(98))
+            await self.until_sent("o-98", "ReserveStock")
+        self.judge.assert_ended(order_id, within, idle=not self.judge.is_driven("o-98"))
+
+    async def _assert_it_can_cancel(self) -> None:
+        """A promise was broken. Nobody is said to have looked too early who never looks, or who
+        promises everything."""
+        self.calls.stormy = 0.0
+        if not self._running:
+            self.start()
+        await self.place(make_order(99))
+        await self.until_ended("o-99")
+        assert not await self._web.cancel_order(self.database, "o-99"), (
+            "cancel_order says True of an order that has been delivered"
+        )
+        await self.stop()
+        await self.place(make_order(97))
+        said = await self.cancel("o-97")
+        self.start()
+        await self.until_ended("o-97")
+        assert not said or self.agents.outcome("o-97") == "cancelled", (
+            "an order was placed and cancelled before a coordinator was there, cancel_order said "
+            "True, and it was delivered"
+        )
 
     async def until_sent(self, order_id: str, command: str) -> None:
         """Wait until a command has been sent to its agent, ten minutes at most."""
@@ -187,7 +289,18 @@ class Scene:
         wrong."""
         self.check()
         for order_id in order_ids or list(self.calls.orders):
-            self.judge.assert_right(order_id, await self.status(order_id), end)
+            if self.judge.is_promise_broken(order_id):
+                await self._assert_it_can_cancel()
+            self.judge.assert_no_harm(order_id)
+            status, outcome = await self.status(order_id), self.agents.outcome(order_id)
+            if (status, outcome) == ("cancelled", "under way"):
+                left = self.agents.left(order_id)
+                await asyncio.sleep(TEN_MINUTES)
+                assert self.agents.outcome(order_id) == outcome, (
+                    f"{order_id}: status said 'cancelled' before all was undone: "
+                    f"{' and '.join(left)} had happened, and had not been undone yet"
+                )
+            self.judge.assert_right(order_id, status, end)
 
 
 def scenes(folder: Path) -> Callable[..., Scene]:
@@ -197,7 +310,7 @@ def scenes(folder: Path) -> Callable[..., Scene]:
         connection.execute("PRAGMA journal_mode = WAL")
     numbers: Iterator[int] = iter(range(10**6))
 
-    def make(world: World, submission: ModuleType, **options: Any) -> Scene:
+    def make(world: World, submission: Any, **options: Any) -> Scene:
         database = folder / f"{next(numbers)}.db"
         shutil.copyfile(template, database)
         return Scene(world, submission, database, **options)

@@ -6,6 +6,7 @@ name; where they do not prove one, the failure is told without.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import NoReturn
@@ -22,7 +23,8 @@ NO_ANSWER = ("TimeoutError", "ConnectionError")
 class Judge:
     """Judges the orders of one world.
 
-    ``placed``: when each was placed; ``last_kill``: when a coordinator was last killed.
+    ``placed``, ``ended``: when each was placed, and when its status first said that it has ended.
+    ``last_kill``: when a coordinator was last killed. ``stood_still``: the hosts that have.
     ``promised``: orders that were to be cancelled: what cancel_order has said (None: it was killed
     before it could), and when it was called.
     """
@@ -33,6 +35,8 @@ class Judge:
         self._log = log
         self.promised: dict[str, tuple[bool | None, float]] = {}
         self.placed: dict[str, float] = {}
+        self.ended: dict[str, float] = {}
+        self.stood_still: set[str] = set()
         self.last_kill = -1.0
 
     # -- requirements -----------------------------------------------------------------------------
@@ -53,6 +57,7 @@ class Judge:
         """Nothing has been done that can never be right, whatever comes next."""
         self._assert_not_turned_back_for_nothing(order_id, status)
         self._assert_promise_kept(order_id)
+        self._assert_nothing_begins_on_the_way_back(order_id)
         self._assert_steps_in_order(order_id)
         self._assert_undone_in_order(order_id)
         harm = self._agents.harm(order_id)
@@ -69,20 +74,32 @@ class Judge:
             case _:
                 raise AssertionError(harm.said)
 
-    def assert_ended(self, order_id: str, within: float) -> NoReturn:
-        """An order is still running; why, as far as one can tell."""
+    def is_promise_broken(self, order_id: str) -> bool:
+        """True if cancel_order has said True of an order that was shipped."""
+        promise, _ = self.promised.get(order_id, (False, 0.0))
+        return bool(promise) and self._agents.count(order_id, "ShipOrder") > 0
+
+    def is_driven(self, order_id: str) -> bool:
+        """True if somebody who is alive has asked for anything on behalf of an order."""
+        return any(not self._is_dead(call) for call in self._calls.of(order_id))
+
+    def assert_ended(self, order_id: str, within: float, *, idle: bool) -> NoReturn:
+        """An order is still running; why, as far as one can tell. ``idle``: so would a new one."""
         self.assert_no_harm(order_id)
         calls = self._calls.of(order_id)
         said = f"{within / 60:.0f} minutes later {order_id} is still running."
-        alive = [call for call in calls if not self._is_dead(call)]
+        alive = self.is_driven(order_id)
         killed = self.last_kill >= self.placed[order_id]
-        assert alive or not killed, mistake(
+        assert alive or idle or not killed, mistake(
             "forgets-running-sagas",
             f"A coordinator was killed when {order_id} had been placed, and another one was "
             f"started. {said} The new one has not asked an agent for anything.",
         )
         if not calls:
-            raise AssertionError(f"{said} No agent was ever asked to do anything for it.")
+            raise AssertionError(
+                f"{said} No agent was ever asked to do anything for it. (A coordinator was "
+                "running, in another process than the one in which place_order was called.)"
+            )
         last = calls[-1]
         quiet = self._agents.world.time() - max(last.time, last.ended)
         story = f"The last call was {_told(last)}, and since then, for {quiet:.0f} s, nothing."
@@ -104,9 +121,9 @@ class Judge:
     # -- why it is wrong --------------------------------------------------------------------------
 
     def _assert_promise_kept(self, order_id: str) -> None:
-        promise = self.promised.get(order_id)
-        if promise is None or not promise[0] or "OrderShipped" not in self._agents.of(order_id):
+        if not self.is_promise_broken(order_id):
             return
+        promise = self.promised[order_id]
         sent = self._calls.of(order_id, "ShipOrder")[0].time
         said = f"cancel_order said True of {order_id}, and it was shipped."
         if self._answered(order_id, "ShipOrder", "OrderShipped", promise[1]):
@@ -116,9 +133,11 @@ class Judge:
             f"{said} When cancel_order was called, ShipOrder had been sent for "
             f"{promise[1] - sent:.3f} s, and what would come of it was not known.",
         )
-        raise AssertionError(
-            f"{said} ShipOrder was sent {sent - promise[1]:.3f} s after cancel_order was called."
+        said = f"{said} ShipOrder was sent {sent - promise[1]:.3f} s after cancel_order was called."
+        assert "web" not in self.stood_still, mistake(
+            "check-then-act", f"{said} cancel_order stood still for a minute, somewhere in between."
         )
+        raise AssertionError(said)
 
     def _assert_not_turned_back_for_nothing(self, order_id: str, status: str) -> None:
         promised, asked = self.promised.get(order_id, (False, 0.0))
@@ -145,6 +164,28 @@ class Judge:
         assert last.known or self._is_dead(last), mistake("timeout-means-failed", said)
         assert last.answer != UNAVAILABLE, mistake("not-now-means-no", said)
         raise AssertionError(f"{said} Nobody had cancelled it, either.")
+
+    def _assert_nothing_begins_on_the_way_back(self, order_id: str) -> None:
+        """Once something has been undone, or the order has ended, no other step is asked for."""
+        undone = [
+            effect.time
+            for effect in self._agents.effects
+            if effect.order_id == order_id and effect.kind in ("PaymentRefunded", "StockReleased")
+        ]
+        back = min([*undone, self.ended.get(order_id, math.inf)])
+        for step in STEPS:
+            first = next(iter(self._calls.of(order_id, step)), None)
+            if first is None or first.time <= back:
+                continue
+            said = (
+                f"{order_id} had been undone, and {first.time - back:.3f} s later {step} was sent."
+            )
+            assert first.who not in self.stood_still, mistake(
+                "check-then-act",
+                f"{said} The coordinator that sent it had stood still in between, and had not "
+                "looked again.",
+            )
+            raise AssertionError(said)
 
     def _assert_steps_in_order(self, order_id: str) -> None:
         """Each step was asked for when the one before it had been done."""
@@ -207,11 +248,11 @@ class Judge:
         undo = UNDONE_BY.get(do)
         undos = self._calls.of(order_id, undo) if undo else []
         if undos:
-            raise AssertionError(
-                mistake("gives-up-on-compensation", f"{said} Last: {_told(undos[-1])}.")
-            )
+            said = f"{said} Last: {_told(undos[-1])}."
+            assert self._is_dead(undos[-1]), mistake("gives-up-on-compensation", said)
+            raise AssertionError(f"{said} Then its coordinator was killed, and nobody went on.")
         calls = self._calls.of(order_id, do)
-        if any(c.answer == event and not self._is_dead(c) for c in calls):
+        if any(c.answer == event and not self._was_last(c) for c in calls):
             raise AssertionError(f"{said} {do} had been answered, and {undo} was never sent.")
         self._in_doubt(order_id, do, f"{said} {undo} was never sent.")
 
@@ -251,6 +292,13 @@ class Judge:
     def _is_dead(self, call: Call) -> bool:
         deaths = self._agents.world.deaths
         return deaths is not None and deaths.is_dead(call.process)
+
+    def _was_last(self, call: Call) -> bool:
+        """True if whoever sent this was killed before it could send anything else."""
+        later = self._calls.made[self._calls.made.index(call) + 1 :]
+        return self._is_dead(call) and not any(
+            c.process is call.process and c.order_id == call.order_id for c in later
+        )
 
     def _keys(self, order_id: str, command: str) -> str:
         keys = list(dict.fromkeys(c.key for c in self._calls.of(order_id, command)))

@@ -191,11 +191,11 @@ class Agents:
             done, undo = self.count(order_id, do), UNDONE_BY.get(do)
             undone = self.count(order_id, undo) if undo else 0
             if done > 1:
-                said = f"{order_id}: {COMMANDS[do].done} has happened {done} times."
+                said = f"{order_id}: {COMMANDS[do].done} has happened {_times(done)}."
                 return Harm("done twice", do, said)
             if undo is None or undone <= done:
                 continue
-            said = f"{order_id}: {COMMANDS[undo].done} has happened {undone} times"
+            said = f"{order_id}: {COMMANDS[undo].done} has happened {_times(undone)}"
             if done:
                 return Harm("undone twice", undo, f"{said}, {COMMANDS[do].done} once.")
             return Harm("undone, never done", undo, f"{said}, {COMMANDS[do].done} never.")
@@ -207,3 +207,7 @@ class Agents:
             said = f"{order_id}: StockReleased came before PaymentRefunded."
             return Harm("undone in forward order", "ReleaseStock", said)
         return None
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")

@@ -85,6 +85,7 @@ class Calls:
         fate: what is to become of a call; None leaves it to chance.
         stormy: virtual seconds from the beginning in which chance is unkind; never in the
             calm world.
+        trip: seconds, least and most, that a message takes.
     """
 
     def __init__(
@@ -94,11 +95,13 @@ class Calls:
         *,
         fate: Callable[[Call], Fate | None] = lambda call: None,
         stormy: float = 0.0,
+        trip: tuple[float, float] = (0.002, 0.5),
     ) -> None:
         self.world = world
         self.agents = agents
         self.fate = fate
         self.stormy = stormy
+        self.trip = trip
         self.made: list[Call] = []
         self.orders: dict[str, dict[str, Any]] = {}
         self.misuse: list[str] = []
@@ -143,7 +146,7 @@ class Calls:
         fate, name = self._fate(call), f"{call.command} {call.order_id}"
         said = name if call.nth == 1 else f"{name}, attempt {call.nth}"
         letter = self.world.letter(call.who, COMMANDS[call.command].agent, said)
-        trip = self.world.latency(f"{name} request", 0.002, 0.5)
+        trip = self.world.latency(f"{name} request", *self.trip)
         if fate == "request late":
             trip = PATIENCE + 2 + self.world.draw(f"{name} late") * (LATEST - PATIENCE - 2)
         self._later(PATIENCE, _settle, waiter, TimeoutError(f"{name}: no answer after 10 s"))
@@ -172,7 +175,7 @@ class Calls:
         name = f"{call.command} {call.order_id}"
         agent = COMMANDS[call.command].agent
         reply = self.world.letter(agent, call.who, f"{answer} {call.order_id}")
-        trip = self.world.latency(f"{name} answer", 0.002, 0.5)
+        trip = self.world.latency(f"{name} answer", *self.trip)
         if fate in ("answer lost", "broken"):
             self._later(trip, reply.lost)
         else:
