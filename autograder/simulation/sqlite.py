@@ -39,6 +39,7 @@ class _LoopQueue:
         self._world = world
         self._items: deque[tuple[Any, Callable[[], Any]]] = deque()
         self._timeout = _DEFAULT_TIMEOUT
+        self._last: Any = None
 
     def put_nowait(self, item: tuple[Any, Callable[[], Any]]) -> None:
         if self._world.loop.is_closed():
@@ -56,10 +57,12 @@ class _LoopQueue:
         future, call = self._items[0]
         loop = self._world.loop
         try:
-            result = call()
+            # As in aiosqlite's thread, the last result lives until there is another one: a cursor
+            # whose rows nobody has read is a statement in progress, and may forbid a commit.
+            result = self._last = call()
         except sqlite3.OperationalError as error:
             waited = loop.now - asked
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY and waited < self._timeout:
+            if _is_locked(error) and waited < self._timeout:
                 delay = _RETRIES[min(tries, len(_RETRIES) - 1)]
                 loop.call_later(min(delay, self._timeout - waited), self._run, asked, tries + 1)
                 return
@@ -80,6 +83,11 @@ class _LoopQueue:
         with suppress(sqlite3.OperationalError):  # it reads the file, which may be locked
             # Nobody pulls the plug in a world, and a disk takes real time.
             connection.execute("PRAGMA synchronous = OFF")
+
+
+def _is_locked(error: sqlite3.OperationalError) -> bool:
+    """True if SQLite would wait. (It is "busy", too, with statements in progress: no waiting then.)"""
+    return error.sqlite_errorcode == sqlite3.SQLITE_BUSY and "in progress" not in str(error)
 
 
 def _settle(future: Any, how: str, value: Any) -> None:
@@ -154,6 +162,23 @@ def _remember_connections(patches: Patches) -> None:
     original = patches.put(sqlite3, "connect", connect)
 
 
+def _guard_isolation_level(patches: Patches, core: Any) -> None:
+    """Python's sqlite3 commits when the isolation level is set to None, and may only do so in the
+    thread of the connection: aiosqlite sets it in that of the loop."""
+    level = core.Connection.isolation_level
+
+    def set_level(connection: Any, value: Any) -> None:
+        if value is None and world_on_loop_thread() is not None:
+            raise sqlite3.ProgrammingError(
+                "SQLite objects created in a thread can only be used in that same thread, and a "
+                "connection of aiosqlite has one of its own. Say it when it is opened: "
+                "aiosqlite.connect(path, isolation_level=None)"
+            )
+        level.fset(connection, value)
+
+    patches.put(core.Connection, "isolation_level", property(level.fget, set_level))
+
+
 def install(patches: Patches) -> None:
     """Put the queue in place, if aiosqlite has been imported."""
     _remember_connections(patches)
@@ -161,3 +186,4 @@ def install(patches: Patches) -> None:
     if core is not None:
         patches.put(core, "SimpleQueue", _QueueMaker)
         patches.put(core, "Thread", _thread)
+        _guard_isolation_level(patches, core)

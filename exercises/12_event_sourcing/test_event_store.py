@@ -67,6 +67,26 @@ async def check_reads(store, stream, everything):
         assert found == expected, f"{call} gave {found}, expected {expected}"
 
 
+@pytest.mark.points(1)
+@pytest.mark.hint("PRAGMA journal_mode answers with a row. Who fetches it? And IF NOT EXISTS.")
+@simulate(seeds=10)
+async def test_several_programs_open_a_new_file(world, submission, orders):
+    """Several programs may open a file at once that is not there yet, and use it at once."""
+    async with orders(world, submission) as shop:
+
+        async def program(number):
+            await world.pause(f"program {number}", 0.0, 0.02)
+            store = await shop.open()
+            await shop.append(store, f"o-{number}", 2)
+
+        tasks = [asyncio.create_task(program(n), name=f"program {n}") for n in range(3)]
+        await asyncio.wait(tasks)
+        for task in tasks:
+            task.result()
+        there = [len(shop.ids(f"o-{number}")) for number in range(3)]
+        assert there == [2, 2, 2], f"three programs appended 2 events each, and there are {there}"
+
+
 @pytest.mark.points(2)
 @pytest.mark.hint("With what do you compare expected_version? It may be too high, too.")
 @simulate(seeds=1)
@@ -107,7 +127,7 @@ async def test_a_stale_append_is_refused(world, submission, orders):
 async def test_of_two_writers_one_wins(world, submission, orders):
     """Three programs append to one stream at once, with one expectation: one of them may."""
     async with orders(world, submission) as shop:
-        stores = await asyncio.gather(*(shop.open() for _ in range(3)))
+        stores = [await shop.open() for _ in range(3)]
         await shop.append(stores[0], "o-1", 2)
         stale = await shop.tried(stores[1], "o-1", shop.events("o-1", 1, 90), 1)
         assert not isinstance(stale, list), mistake(

@@ -61,21 +61,25 @@ async def test_cancelled_anywhere_an_append_is_whole(world, submission, orders):
         over, seen = asyncio.Event(), set()
 
         async def read():
-            while not over.is_set():
+            for _ in range(300):
                 seen.update(event.id for event in await store.read_all())
+                if over.is_set():
+                    break
 
         reading = asyncio.create_task(read(), name="a reader")
         neighbour = asyncio.create_task(shop.append(store, "o-2", 2), name="a neighbour")
         await asyncio.sleep(0)
         events = shop.events("o-1", 3)
-        outcome = await world.interrupted(store.append("order-o-1", events, 0))
+        try:
+            outcome = await world.interrupted(store.append("order-o-1", events, 0))
+            said = "append was cancelled" if outcome.fired else "append has returned"
+            at_once = shop.must_be_whole("o-1", 3, said)
+            await ended(neighbour, f"{said}, and another append, in another task, has not ended")
+        finally:
+            over.set()
         assert outcome.error is None or isinstance(outcome.error, asyncio.CancelledError), (
             f"append was cancelled, and raised {outcome.error!r}"
         )
-        said = "append was cancelled" if outcome.fired else "append has returned"
-        at_once = shop.must_be_whole("o-1", 3, said)
-        await ended(neighbour, f"{said}, and another append, in another task, has not ended")
-        over.set()
         await ended(reading, f"{said}, and somebody's read_all has not ended")
         await asyncio.sleep(10)
         listener.check()
@@ -184,7 +188,9 @@ async def test_nobody_sees_a_part_of_an_append(world, submission, orders):
         over = asyncio.Event()
 
         async def read(reader, who):
-            while not over.is_set():
+            for _ in range(200):
+                if over.is_set():
+                    break
                 for read in (reader.read_all(), reader.read_stream("order-o-1")):
                     seen = len(list(await read))
                     committed = len(shop.ids("o-1"))
@@ -203,8 +209,10 @@ async def test_nobody_sees_a_part_of_an_append(world, submission, orders):
             for reader, who in ((store, "same"), (other, "other"))
         ]
         await world.pause("the append", 0.001, 0.02)
-        await shop.append(store, "o-1", 4)
-        await asyncio.sleep(0.05)
-        over.set()
+        try:
+            await shop.append(store, "o-1", 4)
+            await asyncio.sleep(0.05)
+        finally:
+            over.set()
         for reader in readers:
             await ended(reader, "four events were appended, and a reader has not ended")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ class EventStore:
             # isolation_level=None: a transaction begins where we say so, and nowhere else.
             writer = aiosqlite.connect(self._path, isolation_level=None)
             self._writer = await stack.enter_async_context(writer)
-            await self._writer.execute("PRAGMA journal_mode = WAL")
+            await self._use_wal()
             await self._writer.executescript(_SCHEMA)
             self._reader = await stack.enter_async_context(aiosqlite.connect(self._path))
             self._open = stack.pop_all()
@@ -113,6 +114,19 @@ class EventStore:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._open.aclose()
+
+    async def _use_wal(self) -> None:
+        """SQLite waits for others who write, but not for others who say this at the same moment."""
+        for _ in range(100):
+            try:
+                # It answers with a row. Until that is fetched, it is a statement in progress.
+                await self._writer.execute_fetchall("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+            await asyncio.sleep(0.05)
+        raise TimeoutError(f"{self._path} is locked")
 
     async def append(
         self, stream: str, events: Sequence[Event], expected_version: int

@@ -106,6 +106,49 @@ def test_errors_and_rows_are_sqlites_own() -> None:
     assert outcome.result == [(1, "tea"), (2, "jam")]
 
 
+async def commit_with_rows_unread(path: Path) -> str:
+    """What sqlite3 says of a commit while the rows of a statement that writes are not read."""
+    async with aiosqlite.connect(path, isolation_level=None) as database:
+        await database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, sku TEXT)")
+        await database.execute("BEGIN IMMEDIATE")
+        await database.execute("INSERT INTO orders (sku) VALUES ('tea') RETURNING id")
+        try:
+            await database.commit()
+        except sqlite3.OperationalError as error:
+            return str(error)
+    return "committed"
+
+
+def test_a_statement_in_progress_forbids_a_commit_as_outside(tmp_path: Path) -> None:
+    """The cursor of the last call lives on in the connection's thread; so it does in a world."""
+
+    async def program(world: World) -> str:
+        said = await commit_with_rows_unread(tmp_path / "inside.db")
+        assert world.time() < 1, "nobody waits for a statement of their own"
+        return said
+
+    outside = asyncio.run(commit_with_rows_unread(tmp_path / "outside.db"))
+    assert outside == "cannot commit transaction - SQL statements in progress"
+    assert run_world(program).result == outside
+
+
+async def set_no_isolation_level(path: Path) -> None:
+    async with aiosqlite.connect(path) as database:
+        database.isolation_level = "IMMEDIATE"
+        with pytest.raises(sqlite3.ProgrammingError, match="only be used in that same thread"):
+            database.isolation_level = None
+
+
+def test_an_open_connection_keeps_its_transactions_as_outside(tmp_path: Path) -> None:
+    """isolation_level = None would commit, in the wrong thread: an error outside and in a world."""
+
+    async def program(world: World) -> None:
+        await set_no_isolation_level(tmp_path / "inside.db")
+
+    asyncio.run(set_no_isolation_level(tmp_path / "outside.db"))
+    assert run_world(program).error is None
+
+
 def test_aiosqlite_is_itself_again_outside() -> None:
     """After the worlds its connections have their real threads."""
     run_world(three_buyers)

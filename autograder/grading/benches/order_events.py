@@ -47,7 +47,11 @@ class Orders:
     async def open(self, poll: float = NEVER) -> Any:
         """One more program's store; it is closed at the end."""
         store = self.submission.EventStore(self.path, poll=poll)
-        return await self._programs.enter_async_context(store)
+        try:
+            return await self._programs.enter_async_context(store)
+        except sqlite3.OperationalError as error:
+            explain("opening the store", error)
+            raise
 
     def events(self, order: str, count: int, first: int = 1) -> list[Any]:
         """Events of an order, from the ``first``-th one on."""
@@ -62,8 +66,9 @@ class Orders:
 
     async def append(self, store: Any, order: str, count: int, version: int = 0) -> list[Any]:
         """Append the events that come after this version of an order."""
-        events = self.events(order, count, version + 1)
-        stored = await store.append(f"order-{order}", events, version)
+        stored = await self.tried(store, order, self.events(order, count, version + 1), version)
+        if isinstance(stored, self.submission.WrongExpectedVersion):
+            raise stored
         return list(stored)
 
     async def tried(self, store: Any, order: str, events: Sequence[Any], version: int) -> Any:
@@ -73,15 +78,7 @@ class Orders:
         except self.submission.WrongExpectedVersion as error:
             return error
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY_SNAPSHOT:
-                raise AssertionError(
-                    mistake(
-                        "begins-as-reader",
-                        f"append raised {error!r}. Its transaction had begun with a read, somebody "
-                        "else wrote, and then it wanted to write on the strength of what it had "
-                        "seen. (SQLITE_BUSY_SNAPSHOT)",
-                    )
-                ) from None
+            explain("append", error)
             raise
 
     # -- eyes -------------------------------------------------------------------------------------
@@ -144,6 +141,21 @@ class Orders:
                 after = vandal.execute("SELECT * FROM events ORDER BY position").fetchall()
                 vandal.execute("ROLLBACK")
                 yield sql, [kept for kept in after if kept in before] != before
+
+
+def explain(what: str, error: sqlite3.OperationalError) -> None:
+    """Raises an AssertionError that names the mistake behind what SQLite said, if it is sure."""
+    said = f"{what} raised {error!r}."
+    if error.sqlite_errorcode == sqlite3.SQLITE_BUSY_SNAPSHOT:
+        said = mistake(
+            "begins-as-reader",
+            f"{said} The transaction had begun with a read, or rows were still to be read; "
+            "somebody else wrote; then it wanted to write. (SQLITE_BUSY_SNAPSHOT)",
+        )
+        raise AssertionError(said) from None
+    if "statements in progress" in str(error):
+        said = f"{said} Some statement before it has answered with rows that nobody has fetched."
+        raise AssertionError(mistake("rows-left-unread", said)) from None
 
 
 def _changes(row: Sequence[Any]) -> list[tuple[str, Sequence[Any]]]:

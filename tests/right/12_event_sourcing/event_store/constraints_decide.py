@@ -78,7 +78,7 @@ class EventStore:
     async def __aenter__(self):
         self.db = await aiosqlite.connect(self.path)
         try:
-            await self.db.execute("PRAGMA journal_mode=WAL")
+            await self.db.execute_fetchall("PRAGMA journal_mode=WAL")
             await self.db.execute(TABLE)
             for statement in REST:
                 await self.db.execute(statement)

@@ -5,7 +5,8 @@ too old, and SQLite refuses at once, however long the timeout is.
 
 mistake: begins-as-reader
 fails: test_of_two_writers_one_wins, test_the_same_append_twice_at_once,
-    test_killed_anywhere_an_append_is_whole, test_cancelled_anywhere_an_append_is_whole
+    test_killed_anywhere_an_append_is_whole, test_cancelled_anywhere_an_append_is_whole,
+    test_several_programs_open_a_new_file
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class EventStore:
 
     async def __aenter__(self):
         self.writer = await aiosqlite.connect(self.path, isolation_level=None)
-        await self.writer.execute("PRAGMA journal_mode = WAL")
+        await self.writer.execute_fetchall("PRAGMA journal_mode = WAL")
         await self.writer.executescript(SCHEMA)
         self.reader = await aiosqlite.connect(self.path)
         return self

@@ -69,7 +69,7 @@ class EventStore:
 
     async def __aenter__(self):
         self.writer = await aiosqlite.connect(self.path, isolation_level=None)
-        await self.writer.execute("PRAGMA journal_mode = WAL")
+        await self.writer.execute_fetchall("PRAGMA journal_mode = WAL")
         await self.writer.executescript(SCHEMA)
         self.reader = await aiosqlite.connect(self.path)
         return self

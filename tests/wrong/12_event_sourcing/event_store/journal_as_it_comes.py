@@ -75,8 +75,7 @@ class EventStore:
 
     async def __aenter__(self):
         self._reader = await aiosqlite.connect(self._path)
-        self._writer = await aiosqlite.connect(self._path)
-        self._writer.isolation_level = None
+        self._writer = await aiosqlite.connect(self._path, isolation_level=None)
         await self._writer.execute("BEGIN IMMEDIATE")
         for statement in SCHEMA:
             await self._writer.execute(statement)

@@ -78,9 +78,8 @@ class EventStore:
 
     async def __aenter__(self):
         self._reader = await aiosqlite.connect(self._path)
-        self._writer = await aiosqlite.connect(self._path)
-        self._writer.isolation_level = None
-        await self._writer.execute("PRAGMA journal_mode=WAL")
+        self._writer = await aiosqlite.connect(self._path, isolation_level=None)
+        await self._writer.execute_fetchall("PRAGMA journal_mode=WAL")
         await self._writer.execute("BEGIN IMMEDIATE")
         for statement in SCHEMA:
             await self._writer.execute(statement)

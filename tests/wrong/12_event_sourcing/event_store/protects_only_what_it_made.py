@@ -81,7 +81,7 @@ class EventStore:
     async def __aenter__(self):
         self.db = await aiosqlite.connect(self.path)
         try:
-            await self.db.execute("PRAGMA journal_mode=WAL")
+            await self.db.execute_fetchall("PRAGMA journal_mode=WAL")
             there = "SELECT count(*) FROM sqlite_master WHERE name = 'events'"
             if (await self.db.execute_fetchall(there))[0][0] == 0:
                 await self.db.execute(TABLE)
