@@ -86,7 +86,7 @@ class _LoopQueue:
 
 
 def _is_locked(error: sqlite3.OperationalError) -> bool:
-    """True if SQLite would wait. (It is "busy", too, with statements in progress: no waiting then.)"""
+    """True if SQLite would wait. ("Busy" with statements in progress: it would not.)"""
     return error.sqlite_errorcode == sqlite3.SQLITE_BUSY and "in progress" not in str(error)
 
 
