@@ -171,8 +171,8 @@ def _guard_isolation_level(patches: Patches, core: Any) -> None:
         if value is None and world_on_loop_thread() is not None:
             raise sqlite3.ProgrammingError(
                 "SQLite objects created in a thread can only be used in that same thread, and a "
-                "connection of aiosqlite has one of its own. Say it when it is opened: "
-                "aiosqlite.connect(path, isolation_level=None)"
+                "connection of aiosqlite has one of its own. Say it when it is opened, "
+                "aiosqlite.connect(path, isolation_level=None), or do without and write BEGIN."
             )
         level.fset(connection, value)
 

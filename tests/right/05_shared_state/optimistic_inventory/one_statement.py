@@ -1,4 +1,4 @@
-"""Everything in one SELECT and one executemany; autocommit, so BEGIN and COMMIT are written out."""
+"""Everything in one SELECT and one executemany; BEGIN and COMMIT are written out."""
 
 import contextlib
 
@@ -15,30 +15,26 @@ class Conflict(Exception):
 
 
 async def reserve(db, order_id, items, quote, *, attempts=5):
-    level, db.isolation_level = db.isolation_level, None
-    try:
-        while attempts > 0:
-            attempts -= 1
-            marks = ", ".join("?" * len(items))
-            async with db.execute(READ.format(marks), list(items)) as cursor:
-                rows = {sku: (available, version) async for sku, available, version in cursor}
-            for sku, wanted in items.items():
-                available, _ = rows.get(sku, (0, 0))
-                if available < wanted:
-                    raise SoldOut(f"{sku}: {available} of {wanted}")
-            price = await quote({sku: rows[sku][0] for sku in items})
-            changes = [(rows[s][0] - n, rows[s][1] + 1, s, rows[s][1]) for s, n in items.items()]
-            async with transaction(db):
-                cursor = await db.executemany(WRITE, changes)
-                if cursor.rowcount != len(changes):
-                    await db.execute("ROLLBACK")
-                    continue
-                await db.execute("INSERT INTO reservations VALUES (?, ?)", (order_id, price))
-                await db.execute("COMMIT")
-                return price
-        raise Conflict(order_id)
-    finally:
-        db.isolation_level = level
+    while attempts > 0:
+        attempts -= 1
+        marks = ", ".join("?" * len(items))
+        async with db.execute(READ.format(marks), list(items)) as cursor:
+            rows = {sku: (available, version) async for sku, available, version in cursor}
+        for sku, wanted in items.items():
+            available, _ = rows.get(sku, (0, 0))
+            if available < wanted:
+                raise SoldOut(f"{sku}: {available} of {wanted}")
+        price = await quote({sku: rows[sku][0] for sku in items})
+        changes = [(rows[s][0] - n, rows[s][1] + 1, s, rows[s][1]) for s, n in items.items()]
+        async with transaction(db):
+            cursor = await db.executemany(WRITE, changes)
+            if cursor.rowcount != len(changes):
+                await db.execute("ROLLBACK")
+                continue
+            await db.execute("INSERT INTO reservations VALUES (?, ?)", (order_id, price))
+            await db.execute("COMMIT")
+            return price
+    raise Conflict(order_id)
 
 
 @contextlib.asynccontextmanager
