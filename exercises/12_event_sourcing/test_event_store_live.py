@@ -112,9 +112,10 @@ def test_follow_keeps_up_with_postgresql(submission, database_url):
 def no_thread_left():
     """Ends the threads of connections that were not closed: pytest would wait for them for ever."""
     yield
-    for connection in gc.get_objects():
-        if isinstance(connection, aiosqlite.Connection):
-            connection.stop()
+    for thing in gc.get_objects():
+        # Of its type, since isinstance() would ask a weak proxy whose object is gone.
+        if issubclass(type(thing), aiosqlite.Connection):
+            thing.stop()
 
 
 @pytest.mark.live
