@@ -1,7 +1,7 @@
 """Nobody innocent is convicted: solutions and right answers get full marks, every time.
 
 They go the way of a stranger's submission: taken, shut in, graded, judged. The environment variable
-TIMES says how often each is graded, three times if it is not set.
+TIMES says how often each is graded: once if it is not set, and three times by `make innocent`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.isolated]
 
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = [exercise for module in tree.modules(ROOT) for exercise in tree.exercises(module)]
-TIMES = int(os.environ.get("TIMES", "3"))
+TIMES = int(os.environ.get("TIMES", "1"))
 LIMITS = replace(Limits(), wall=120.0)  # CI's machines are busy; nothing here waits for it
 
 

@@ -8,8 +8,8 @@ name:
     fails: test_prices_are_fetched, test_results_are_in_order
 
 One that really makes a second mistake says so in a line between the two: `also: deadlock`.
-All submissions of one exercise are graded in one process. WRONG=odd (or even) in the environment
-grades the wrong ones of every second exercise only: `.ci/run` shares them between two Pythons.
+All submissions of one exercise are graded in one process. WRONG=1/3 in the environment grades the
+first, fourth, seventh... wrong one of each exercise only: `.ci/run` shares them among three Pythons.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ _MISTAKE = re.compile(r"^mistake: *(?P<name>[\w-]+) *$", re.MULTILINE)
 _ALSO = re.compile(r"^also: *(?P<names>[\w-]+(?:, *[\w-]+)*) *$", re.MULTILINE)
 _FAILS = re.compile(r"^fails: *(?P<names>test_\w+(?:,\s+test_\w+)*) *$", re.MULTILINE)
 
-WRONG_OF = {"odd": EXERCISES[::2], "even": EXERCISES[1::2]}.get(
-    os.environ.get("WRONG", ""), EXERCISES
-)
+SHARE, OF = (int(number) for number in os.environ.get("WRONG", "1/1").split("/"))
 
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.short)
 
@@ -148,9 +146,9 @@ def submissions_of(exercise: tree.Exercise, scratch: Path) -> dict[str, Path]:
     """Every submission of an exercise by label: stub, solution, right/... and wrong/..."""
     solution = ROOT / "solutions" / exercise.file
     found = {"stub": ROOT / "exercises" / exercise.file, "solution": solution}
-    kinds = ("right", "wrong") if exercise in WRONG_OF else ("right",)
-    for kind in kinds:
-        for path in entries(ROOT / "tests" / kind / exercise.key):
+    for kind in ("right", "wrong"):
+        paths = entries(ROOT / "tests" / kind / exercise.key)
+        for path in paths if kind == "right" else paths[SHARE - 1 :: OF]:
             label = f"{kind}/{path.stem}"
             if exercise.folder:
                 # Only what is different is there: the rest is as in the solution.
