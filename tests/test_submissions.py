@@ -8,8 +8,8 @@ name:
     fails: test_prices_are_fetched, test_results_are_in_order
 
 One that really makes a second mistake says so in a line between the two: `also: deadlock`.
-All submissions of one exercise are graded in one process. WRONG=1/3 in the environment grades the
-first, fourth, seventh... wrong one of each exercise only: `.ci/run` shares them among three Pythons.
+All submissions of one exercise are graded in one process. WRONG=1/3 in the environment grades
+every third wrong one of each exercise only: `.ci/run` shares them among the Pythons it finds.
 """
 
 from __future__ import annotations
