@@ -147,6 +147,7 @@ async def test_it_carries_on_when_a_connection_breaks(world, submission):
 async def test_it_waits_for_a_server_that_is_down(world, submission):
     """If the server is down, at the beginning or later, the worker carries on when it is back."""
     at = make_scene(world, submission, idle=60.0, seconds=1.0)
+    await at.make_group()
     at_first = world.seed % 2 == 0
     if at_first:
         at.server.stop()
@@ -218,6 +219,7 @@ async def test_a_backlog_is_not_trimmed(world, submission):
         seconds=lambda order: 40.0 if order in ("order 0", "order 1", "order 2") else 0.1,
     )
     orders = [f"order {number}" for number in range(130)]
+    await at.make_group()
     await at.publish(*orders, age=48 * HOUR)
     worker = at.start()
     await at.within(1500, lambda: len(at.warehouse.packed()) == 130 or at.lost)

@@ -3,14 +3,7 @@
 What was there before is skipped.
 
 mistake: starts-at-the-end
-fails: test_every_entry_is_handled, test_it_acknowledges_after_the_work,
-    test_nobody_takes_what_the_living_have, test_the_dead_are_told_from_the_living,
-    test_a_failed_entry_is_tried_again, test_a_poisoned_entry_is_put_aside,
-    test_a_long_handler_is_no_poison, test_what_has_begun_is_finished,
-    test_killed_anywhere_nothing_is_lost, test_killed_anywhere_the_poisoned_is_kept,
-    test_one_of_the_living_takes_over, test_it_carries_on_when_a_connection_breaks,
-    test_it_waits_for_a_server_that_is_down, test_what_is_done_and_old_is_removed,
-    test_a_backlog_is_not_trimmed
+fails: test_every_entry_is_handled
 """
 
 import asyncio
