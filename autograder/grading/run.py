@@ -246,7 +246,9 @@ class Run:
         from autograder.simulation.limits import time_limit
         from autograder.simulation.ownership import Ownership
 
-        return time_limit(_PATIENCE, Ownership(copies.is_learner))
+        real_time = item.get_closest_marker("real_time")
+        seconds = float(real_time.args[0]) if real_time else _PATIENCE
+        return time_limit(seconds, Ownership(copies.is_learner))
 
     def renew_budget(self) -> None:
         """Shrink the next failure at leisure again."""

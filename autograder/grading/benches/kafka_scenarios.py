@@ -1,0 +1,392 @@
+"""What holds of a worker on a Kafka topic, on any broker."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..mistakes import mistake
+from .kafka_desk import CLASSIC
+from .kafka_workers import POLL_INTERVAL, Scene
+
+_SILENT_FOR = 1.35
+"""A stranger is thrown out after so many times the poll interval: by then, so is the worker."""
+
+
+async def every_message_is_handled(at: Scene) -> None:
+    """Messages from before the group and after it, in two partitions."""
+    await at.send((0, "ada", "ada 1"), (1, "bob", "bob 1"), (0, "ada", "ada 2"))
+    worker = at.start()
+    await at.called("ada 1")
+    await at.send((1, "cem", "cem 1"), (0, "dia", "dia 1"))
+    await at.until(lambda: {"cem 1", "dia 1"} <= set(at.bank.applied()))
+    applied = set(at.bank.applied())
+    at.check()
+    if applied and applied <= {"cem 1", "dia 1"}:
+        await at.a_reader_has_read_it_all()
+    early = at.bank.applied().keys() & {"ada 1", "ada 2", "bob 1"}
+    assert early or not applied, mistake(
+        "starts-at-the-end",
+        "Three messages had come before the group was there, and two after that. The worker "
+        f"handled {sorted(applied)}.",
+    )
+    await at.applied("ada 1", "ada 2", "bob 1", "cem 1", "dia 1")
+    behind = await at.until_committed(0, 1)
+    assert not behind, (
+        "all is handled, and it is not committed: of two partitions with 3 and 2 messages, "
+        f"committed is {behind}"
+    )
+    await at.stop(worker)
+    twice = {value: times for value, times in at.bank.applied().items() if times > 1}
+    assert not twice, f"nobody had died, and messages were handled more than once: {twice}"
+
+
+async def it_commits_what_is_done(at: Scene) -> None:
+    """Partition 0 has a message that takes long; what comes after it is done."""
+    at.bank.held = lambda value: value == "ada 1"
+    await at.send((0, "ada", "ada 1"))
+    worker = at.start()
+    assert await at.called("ada 1"), "a message is there, and handle was not called"
+    await _other_commits(at, "first")
+    committed = await at.committed(0)
+    assert not committed, mistake(
+        "commits-early",
+        "The first message of a partition was at work, and the partition was committed up to "
+        f"{committed}. Had the worker been killed then, nobody would ever handle it.",
+    )
+    await at.send((0, "bob", "bob 1"), (0, "cem", "cem 1"))
+    await at.until(lambda: {"bob 1", "cem 1"} <= set(at.bank.applied()))
+    await _other_commits(at, "second")
+    committed = await at.committed(0)
+    assert not committed, mistake(
+        "commits-over-a-gap",
+        "Of three messages, with the offsets 0, 1 and 2, the first was at work and the others were "
+        f"done. The partition was committed up to {committed}. Had the worker been killed then, "
+        "nobody would ever handle the first.",
+    )
+    at.bank.release()
+    await at.applied("ada 1", "bob 1", "cem 1")
+    behind = await at.until_committed(0, 1)
+    assert not behind, f"all is done, and of partition 0 with 3 messages committed is {behind}"
+    await at.stop(worker)
+
+
+async def _other_commits(at: Scene, prefix: str) -> None:
+    """Wait until partition 1 was committed twice: whatever was committed of 0 before is seen."""
+    for number in range(2):
+        await at.send((1, "dia", f"{prefix} {number}"))
+        before = await at.committed(0)
+        if before:
+            return
+
+        async def seen() -> bool:
+            return bool(await at.committed(0)) or await at.committed(1) == at.end(1)
+
+        await at.until(seen)
+
+
+async def keys_keep_their_order(at: Scene) -> None:
+    """The first message of a key takes longer than the second one, and others come between."""
+    at.bank.held = lambda value: value in ("ada 1", "bob 2")
+    await at.send(
+        (0, "ada", "ada 1"), (0, "bob", "bob 1"), (0, "ada", "ada 2"), (0, "bob", "bob 2"),
+        (0, "ada", "ada 3"), (0, "bob", "bob 3"), (0, "cem", "cem 1"),
+    )  # fmt: skip
+    worker = at.start()
+    await at.called("ada 1")
+    await at.a_reader_has_read_it_all()
+    await at.called("cem 1")
+    _check_order(at)
+    at.bank.release("ada 1")
+    await at.called("ada 3")
+    at.bank.release()
+    everything = [f"{key} {number}" for key in ("ada", "bob") for number in (1, 2, 3)]
+    await at.applied(*everything, "cem 1")
+    _check_order(at)
+    await at.stop(worker)
+
+
+def _check_order(at: Scene) -> None:
+    for first, second in at.bank.overlaps:
+        assert first.offset == second.offset, mistake(
+            "reorders-a-key",
+            f"The handler of {at.bank.values[0, second.offset]!r} began while that of "
+            f"{at.bank.values[0, first.offset]!r} was at work: who of the two is first is chance.",
+        )
+        raise AssertionError(f"handle was called twice at once for offset {first.offset}")
+    for key in ("ada", "bob"):
+        offsets = [call.offset for call in at.bank.calls if call.key == key]
+        assert offsets == sorted(offsets), mistake(
+            "reorders-a-key", f"The messages of {key!r} were begun in the order {offsets}."
+        )
+
+
+async def a_key_waits_for_no_other(at: Scene) -> None:
+    """One message takes long; strangers of its partition and of another one go on."""
+    at.bank.held = lambda value: value == "ada 1"
+    await at.send((0, "ada", "ada 1"), (0, "ada", "ada 2"), (0, "bob", "bob 1"))
+    worker = at.start()
+    await at.called("ada 1")
+    await at.send((1, "cem", "cem 1"), (0, "dia", "dia 1"), (0, "bob", "bob 2"))
+    others = {"bob 1", "bob 2", "cem 1", "dia 1"}
+    done = await at.until(lambda: others <= set(at.bank.applied()))
+    at.check()
+    assert done, mistake(
+        "head-of-line-blocking",
+        "A message of 'ada' was at work. Of four messages of other keys, these have been handled: "
+        f"{sorted(at.bank.applied()) or 'none'}.",
+    )
+    at.bank.release()
+    await at.applied("ada 1", "ada 2", *others)
+    await at.stop(worker)
+
+
+async def it_holds_no_more_than_its_limit(at: Scene) -> None:
+    """Twenty messages, a limit of five, and handlers that return when told."""
+    values = [f"customer {number}" for number in range(20)]
+    at.bank.held = lambda value: True
+    await at.send(*((0, value, value) for value in values))
+    worker = at.start(limit=5)
+    assert await at.until(lambda: at.bank.calls), "20 messages are there, and handle was not called"
+    await at.until(lambda: len(at.bank.at_work) >= 5)
+    await at.a_reader_has_read_it_all()
+    _check_limit(at, 5)
+    while len(at.bank.applied()) < len(values):
+        held, calls = at.bank.at_work, len(at.bank.calls)
+        at.bank.release(*(at.bank.values[0, call.offset] for call in held))
+        at.bank.held = lambda value: value not in at.begun()
+        went_on = await at.until(lambda calls=calls: len(at.bank.calls) > calls  # type: ignore[misc]
+                                 or len(at.bank.applied()) == len(values))  # fmt: skip
+        assert went_on, (
+            f"limit is 5; {len(at.bank.applied())} of 20 messages are done, and no other begins"
+        )
+    _check_limit(at, 5)
+    await at.stop(worker)
+
+
+def _check_limit(at: Scene, limit: int) -> None:
+    read = len(at.watch.polls) - sum(at.bank.applied().values())
+    assert read <= limit, mistake(
+        "no-backpressure",
+        f"limit is {limit}, and the worker held {read} messages, read and not done: it reads on, "
+        "however slow the work is.",
+    )
+    assert at.bank.most_at_work <= limit, f"limit is {limit}; at work were {at.bank.most_at_work}"
+
+
+async def it_stays_in_its_group(at: Scene) -> None:
+    """Handlers take longer than max.poll.interval.ms, and there is no room for more."""
+    at.bank.held = lambda value: value.startswith("slow")
+    other = at.join(**CLASSIC)
+    await at.until(lambda: other.assigned == {0, 1}, ours=True)
+    worker = at.start(limit=2, **{**CLASSIC, "max.poll.interval.ms": POLL_INTERVAL})
+    shared = await at.until(lambda: len(other.assigned) == 1)
+    assert shared, "a worker was started, and it did not join the group"
+    [theirs] = other.assigned
+    mine = 1 - theirs
+    other.ever = {theirs}
+    await at.send(*((mine, f"key {n}", f"slow {n}") for n in range(3)))
+    assert await at.until(lambda: at.bank.calls), "a message is there, and handle was not called"
+    await _somebody_is_thrown_out(at)
+    worker.expects_failure = True  # one that is thrown out may fail of it
+    at.bank.release()
+    slow = {"slow 0", "slow 1", "slow 2"}
+    await at.until(lambda: mine in other.ever or slow <= set(at.bank.applied()))
+    await at.send((mine, "last", "last"))
+    await at.until(lambda: mine in other.ever or "last" in at.bank.applied())
+    assert mine not in other.ever, mistake(
+        "slow-handler-rebalance",
+        f"max.poll.interval.ms is {POLL_INTERVAL}, and a handler took longer. The worker did not "
+        "poll meanwhile, so that it was taken for dead: its partition was given to another one.",
+    )
+    worker.expects_failure = False
+    await at.applied("last", *slow)
+    await at.stop(worker)
+
+
+async def _somebody_is_thrown_out(at: Scene) -> None:
+    """Wait for as long as it takes until a consumer that does not poll is thrown out."""
+    topic = at.desk.topic("clock", 1)
+    group = at.desk.name("clocks")
+    interval = int(POLL_INTERVAL * _SILENT_FOR)
+    silent = at.desk.join(topic, group, **{**CLASSIC, "max.poll.interval.ms": interval})
+    await at.until(lambda: silent.assigned, ours=True)
+    silent.fall_silent()
+    heir = at.desk.join(topic, group, **CLASSIC)
+    await at.until(lambda: heir.assigned, ours=True)
+
+
+async def what_is_taken_away_is_let_go(at: Scene) -> None:
+    """Another member joins while handlers are at work, and leaves again."""
+    at.bank.held = lambda value: value.endswith("0")
+    both = [
+        (p, f"key {p}", f"{p}: {n}0" if not n else f"{p}: {n}") for n in range(4) for p in (0, 1)
+    ]
+    await at.send(*both)
+    worker = at.start()
+    await at.called("0: 00", "1: 00")
+    await at.a_reader_has_read_it_all()
+    other = at.join()
+    await _a_rebalance_goes_by(at)
+    if not other.assigned:  # the worker may finish first what has begun
+        at.bank.release()
+    handed_over = await at.until(lambda: other.assigned)
+    assert handed_over, "another member joined the group, and the worker gave no partition away"
+    await at.until(lambda: len(other.assigned) == 1)
+    assert len(other.assigned) == 1, "another member joined the group, and the worker is gone"
+    [theirs] = other.assigned
+    mine = 1 - theirs
+    begun = at.begun()
+
+    async def read_it_all() -> bool:
+        done = await at.committed(theirs) == at.end(theirs)  # the worker may have done it before
+        return done or at.end(theirs) - 1 in other.offsets(theirs)
+
+    await at.until(read_it_all)
+    other_began = min(other.offsets(theirs), default=at.end(theirs))
+    await other.commit(at.topic, theirs, at.end(theirs))
+    at.bank.release()
+    await at.until(lambda: at.end(mine) == sum(v.startswith(f"{mine}") for v in at.bank.applied()))
+    await at.until_committed(mine)
+    at.check()
+    late = sorted(v for v in at.begun() - begun if v.startswith(f"{theirs}"))
+    assert not late, mistake(
+        "ignores-revocation",
+        f"Partition {theirs} was given to another member. After that the worker began with {late}.",
+    )
+    committed = await at.committed(theirs)
+    assert committed == at.end(theirs), mistake(
+        "ignores-revocation",
+        f"Partition {theirs} was given to another member, who did its messages and committed "
+        f"{at.end(theirs)}. Then the worker committed {committed}.",
+    )
+    applied = at.bank.applied()
+    missing = [at.bank.values[theirs, offset] for offset in range(other_began)
+               if at.bank.values[theirs, offset] not in applied]  # fmt: skip
+    assert not missing, mistake(
+        "commits-early",
+        f"The next owner of partition {theirs} began at {other_began}, as committed. Nobody has "
+        f"handled {missing}.",
+    )
+    await asyncio.to_thread(other.close)
+    await at.send((theirs, "late", "late 1"), (mine, "late", "late 2"))
+    await at.applied("late 1", "late 2")
+    behind = await at.until_committed(0, 1)
+    assert not behind, (
+        f"partition {theirs} was taken away and came back; all is done, and of its "
+        f"{at.end(theirs)} messages committed is {behind}"
+    )
+    again = sorted(v for v, times in at.bank.applied().items() if times > 1 and v[0] != str(theirs))
+    assert not again, f"these were handled twice, of a partition that was not taken away: {again}"
+    await at.stop(worker)
+
+
+async def _a_rebalance_goes_by(at: Scene) -> None:
+    """Wait for as long as it takes until somebody has given up a partition for somebody else."""
+    topic, group = at.desk.topic("clock", 2), at.desk.name("clocks")
+    first = at.desk.join(topic, group)
+    await at.until(lambda: len(first.assigned) == 2, ours=True)
+    second = at.desk.join(topic, group)
+    await at.until(lambda: second.assigned, ours=True)
+
+
+async def a_failure_ends_it(at: Scene) -> None:
+    """One message fails while others are at work and more are waiting."""
+    at.bank.fails = lambda value: value == "bob 1"
+    at.bank.held = lambda value: value in ("ada 1", "bob 1")
+    await at.send(
+        (0, "ada", "ada 1"), (0, "bob", "bob 1"), (0, "bob", "bob 2"), (0, "ada", "ada 2"),
+        (1, "cem", "cem 1"), (1, "dia", "dia 1"),
+    )  # fmt: skip
+    worker = at.start()
+    worker.expects_failure = True
+    await at.called("ada 1", "bob 1")
+    await at.until(lambda: {"cem 1", "dia 1"} <= set(at.bank.applied()))
+    at.bank.release("bob 1")
+    await at.until(lambda: any(call.state == "failed" for call in at.bank.calls))
+    await at.send((1, "eva", "eva 1"))
+    await at.a_reader_has_read_it_all()
+    at.bank.release()
+    ended = await at.until(worker.task.done)
+    committed = await at.committed(0)
+    assert committed <= 1, mistake(
+        "commits-early",
+        f"The handler of offset 1 raised, and the partition was committed up to {committed}: "
+        "nobody will ever handle it.",
+    )
+    began = [at.bank.values[call.partition, call.offset] for call in at.bank.calls]
+    assert "bob 2" not in began, "handle raised for 'bob 1', and 'bob 2' was begun, of the same key"
+    assert ended, "handle raised, nothing is at work, and the worker has not ended"
+    error = worker.task.exception()
+    if isinstance(error, AssertionError):
+        raise error  # somebody who watches has told what is wrong
+    assert error is not None, "handle raised, and work returned as if nothing had happened"
+    assert "bob 1" in str(error), (
+        f"handle raised RuntimeError('bob 1 cannot be applied'), and work raised {error!r}"
+    )
+    states = {at.bank.values[c.partition, c.offset]: c.state for c in at.bank.calls}
+    assert states["ada 1"] == "done", mistake(
+        "drops-in-flight",
+        f"A handler raised while another one was at work, and that one was {states['ada 1']}.",
+    )
+    assert committed == 1, f"offset 0 is done and 1 failed: committed is {committed}, not 1"
+    at.bank.fails = lambda value: False
+    again = at.start("the next worker")
+    await at.applied("ada 1", "ada 2", "bob 1", "bob 2", "cem 1", "dia 1", "eva 1")
+    await at.stop(again)
+
+
+async def it_stops_in_peace(at: Scene) -> None:
+    """stop is set while handlers are at work and more is waiting."""
+    at.bank.held = lambda value: value in ("ada 1", "bob 1")
+    await at.send((0, "ada", "ada 1"), (0, "bob", "bob 1"), (0, "ada", "ada 2"), (0, "cem", "cem"))
+    worker = at.start(limit=3)
+    await at.called("ada 1", "bob 1")
+    worker.stop.set()
+    await at.a_reader_has_read_it_all()
+    begun = at.begun()
+    await at.send((0, "dia", "dia 1"))
+    at.bank.release()
+    await at.until(worker.task.done)
+    at.check_ended(worker)
+    late = sorted(at.begun() - begun)
+    assert not late, f"stop was set, and after that handle was called for {late}"
+    states = {at.bank.values[c.partition, c.offset]: c.state for c in at.bank.calls}
+    unfinished = sorted(value for value in begun if states[value] != "done")
+    assert not unfinished, mistake(
+        "drops-in-flight",
+        f"stop was set while {len(begun)} handlers were at work; not finished: {unfinished}.",
+    )
+    committed, done = await at.committed(0), {c.offset for c in at.bank.calls}
+    first = next(offset for offset in range(at.end(0)) if offset not in done)
+    assert committed == first, (
+        f"stop was set, the offsets {sorted(done)} were finished, and work returned: committed is "
+        f"{committed}, not {first}"
+    )
+    heir = at.join()
+    left = await at.until(lambda: heir.assigned == {0})
+    assert left, (
+        "work has returned, and it has not left the group: its partition is given to nobody"
+    )
+
+
+async def a_commit_that_fails_is_made_up_for(at: Scene) -> None:
+    """The first commit fails, as may happen in a rebalance."""
+    at.watch.fails_next_commit = True
+    await at.send((0, "ada", "ada 1"))
+    worker = at.start()
+    await at.applied("ada 1")
+    behind = await at.until_committed(0)
+    at.check()
+    assert not behind, f"one message is done, its commit failed once, and committed is {behind[0]}"
+    await at.stop(worker)
+
+
+async def it_stops_when_there_is_nothing_to_do(at: Scene) -> None:
+    """stop is set while the worker waits."""
+    await at.send((0, "ada", "ada 1"))
+    worker = at.start()
+    await at.applied("ada 1")
+    await at.stop(worker)
+    assert await at.committed(0) == 1, (
+        "one message was handled, work returned; nothing is committed"
+    )

@@ -1,0 +1,208 @@
+"""What holds of a transformer from topic to topic, on any broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from confluent_kafka import KafkaException
+
+from ..mistakes import mistake
+from .kafka_transforms import MOST, Death, Play, Transfer
+
+
+def entries(*values: str) -> list[bytes]:
+    """What is made of payments."""
+    return [f"{value}: {side}".encode() for value in values for side in ("out", "in")]
+
+
+def check_once(at: Transfer, said: str, *values: str) -> None:
+    """Each payment's entries are there once. ``said`` is what had happened."""
+    seen = at.visible()
+    twice = sorted(value.decode() for value, times in seen.items() if times > 1)
+    assert not twice, mistake(
+        "dual-write",
+        f"{said}. These are in the target twice, for readers of what is committed: {twice}. They "
+        "were sent, and that their message is read was not committed with them.",
+    )
+    missing = sorted(set(entries(*values)) - set(seen))
+    assert not missing, f"{said}. These are not in the target: {[m.decode() for m in missing]}"
+    odd = sorted(set(seen) - set(entries(*values)))
+    assert not odd, f"{said}. In the target there is what nobody has sent: {odd}"
+
+
+async def each_is_sent_once(at: Transfer) -> None:
+    """Payments from before the group and after it; one message that makes nothing."""
+    await at.send("pay 1", "note", "pay 2")
+    one = await at.start()
+    await at.until(at.done)
+    await at.send("pay 3")
+    done = await at.until(at.done)
+    await at.settle()
+    at.check()
+    check_once(at, "Nothing had gone wrong", "pay 1", "pay 2", "pay 3")
+    committed = await at.committed()
+    assert done, f"all 4 messages are converted, and committed of the source is {committed}"
+    await at.stop(one)
+
+
+async def killed_at_step(at: Transfer, nth: int) -> bool:
+    """Kill a transformer at a step, start another one: False if the first has no such step."""
+    await at.send("pay 1")
+    death = Death(at.watch, nth)
+    one = await at.start()
+    one.expects_failure = True
+    await at.until(lambda: death.happened or one.task.done() or at.done())
+    if not death.happened and not one.task.done():
+        one.stop.set()
+        await at.until(lambda: death.happened or one.task.done())
+    at.watch.on_call = lambda call: None
+    if death.happened:
+        await at.put_down(one)
+    else:
+        one.task.result()
+        await at.put_down(one)
+    again = await at.start()
+    await at.send("pay 3")
+    await at.until(at.done)
+    await at.until(lambda: set(entries("pay 3")) <= set(at.visible()))
+    await at.settle()
+    at.check()
+    said = f"A transformer was killed {death.happened} (step {nth}), and another one went on"
+    missing = sorted(set(entries("pay 1")) - set(at.visible()))
+    assert not (missing and death.happened), mistake(
+        "commits-early",
+        f"{said}. The source is committed up to {await at.committed()}, and nobody has sent "
+        f"{[value.decode() for value in missing]}.",
+    )
+    check_once(at, said if death.happened else "All went well", "pay 1", "pay 3")
+    await at.stop(again)
+    return bool(death.happened) and nth < MOST
+
+
+def at_every_step(on_kafka: Callable[[Play], object]) -> None:
+    """Kill a transformer at each of its steps, one after the other."""
+    has_such_a_step, nth = True, 0
+
+    async def kill(at: Transfer) -> None:
+        nonlocal has_such_a_step
+        has_such_a_step = await killed_at_step(at, nth)
+
+    while has_such_a_step:
+        on_kafka(kill)
+        nth += 1
+    assert nth > 2, f"a transformer of one message made {nth - 1} calls that could be interrupted"
+
+
+async def a_failure_is_aborted(at: Transfer) -> None:
+    """convert raises for the second of three messages; then it is mended."""
+    at.fails = lambda value: value == b"pay 2"
+    await at.send("pay 1", "pay 2", "pay 3")
+    one = await at.start()
+    one.expects_failure = True
+
+    async def over() -> bool:
+        return one.task.done() or await at.committed() > 1
+
+    await at.until(over)
+    committed = await at.committed()
+    assert committed <= 1, mistake(
+        "commits-early",
+        f"convert raised for the message at offset 1, and the source is committed up to {committed}"
+        ": nobody will ever convert it.",
+    )
+    assert one.task.done(), "convert raised, and transform has not ended"
+    error = one.task.exception()
+    if isinstance(error, AssertionError):
+        raise error
+    assert error is not None, "convert raised, and transform returned as if nothing had happened"
+    assert "pay 2" in str(error), (
+        f"convert raised RuntimeError('pay 2 cannot be converted'), and transform raised {error!r}"
+    )
+    at.fails = lambda value: False
+    again = await at.start()
+    await at.until(at.done)
+    await at.until(lambda: set(entries("pay 3")) <= set(at.visible()))
+    await at.settle()
+    said = "convert raised for 'pay 2', and the next transformer went on"
+    check_once(at, said, "pay 1", "pay 2", "pay 3")
+    await at.stop(again)
+
+
+async def a_zombie_is_fenced(at: Transfer) -> None:
+    """While a transformer converts, another one with its id has begun."""
+    at.held = lambda value: True
+    await at.send("pay 1")
+    one = await at.start()
+    one.expects_failure = True
+    began = await at.until(lambda: at.began)
+    assert began, "a message is there, and convert was not called"
+    successor = await asyncio.to_thread(at.take_over)
+    at.release()
+    ended = await at.until(one.task.done)
+    await at.settle()
+    seen, committed = at.visible(), await at.committed()
+    assert not seen, mistake(
+        "unfenced-zombie",
+        "Another transformer with the same transactional_id had begun. This one, a zombie, went "
+        f"on, and what it sent is seen: {sorted(value.decode() for value in seen)}.",
+    )
+    assert committed == 0, mistake(
+        "unfenced-zombie",
+        "Another transformer with the same transactional_id had begun. This one, a zombie, has "
+        f"committed that the source is read up to {committed}, and nothing is in the target.",
+    )
+    assert ended, "another transformer has this one's transactional_id, and it has not ended"
+    error = one.task.exception()
+    if isinstance(error, AssertionError):
+        raise error
+    assert isinstance(error, KafkaException), (
+        f"another transformer has this one's transactional_id, and transform ended with {error!r}"
+    )
+    del successor
+
+
+async def it_stops_in_peace(at: Transfer) -> None:
+    """stop is set while a message is converted, and others wait."""
+    at.held = lambda value: value == b"pay 1"
+    await at.send("pay 1", "pay 2")
+    one = await at.start()
+    began = await at.until(lambda: at.began)
+    assert began, "a message is there, and convert was not called"
+    one.stop.set()
+    begun = len(at.began)
+    at.release()
+    await at.stop(one)
+    await at.settle()
+    late = [value.decode() for value in at.began[begun:]]
+    assert not late, f"stop was set, and after that convert was called for {late}"
+    committed, seen = await at.committed(), at.visible()
+    whole = set(entries(*(value.decode() for value in at.began)))
+    assert set(seen) == whole, mistake(
+        "drops-in-flight",
+        f"stop was set while {begun} messages were converted. In the target there is "
+        f"{sorted(value.decode() for value in seen) or 'nothing'}.",
+    )
+    assert committed == begun, f"{begun} messages were converted; committed is {committed}"
+
+
+async def it_reads_what_is_committed(at: Transfer) -> None:
+    """The source has messages of a transaction that was aborted."""
+    from .watched_producer import Producer
+
+    def send() -> None:
+        config = {"bootstrap.servers": at.desk.bootstrap, "transactional.id": at.desk.name("shop")}
+        shop = Producer({**config, "log_level": 0})
+        shop.init_transactions(30)
+        shop.begin_transaction()
+        shop.produce(at.source, "pay 0", "ada", 0)
+        shop.flush(30)
+        shop.abort_transaction(30)
+
+    await asyncio.to_thread(send)
+    await at.send("pay 1")
+    one = await at.start()
+    await at.until(lambda: set(entries("pay 1")) <= set(at.visible()))
+    await at.settle()
+    check_once(at, "A payment was sent in a transaction that was aborted", "pay 1")
+    await at.stop(one)

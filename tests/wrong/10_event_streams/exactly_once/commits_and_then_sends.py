@@ -1,0 +1,72 @@
+"""Commits how far it has read, and then sends, so that nothing is sent twice.
+
+mistake: commits-early
+also: unfenced-zombie
+fails: test_killed_anywhere_each_is_sent_once, test_a_zombie_is_fenced, test_a_failure_is_aborted
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import aiosqlite
+from confluent_kafka import TopicPartition
+from confluent_kafka.aio import AIOConsumer, AIOProducer
+
+
+@dataclass(frozen=True)
+class Payment:
+    payment_id: str
+    account: str
+    cents: int
+    partition: int
+    offset: int
+
+
+class UnknownAccount(Exception):
+    pass
+
+
+async def apply_once(database, payment):
+    async with aiosqlite.connect(database) as db:
+        try:
+            await db.execute("INSERT INTO applied (payment_id) VALUES (?)", [payment.payment_id])
+        except aiosqlite.IntegrityError:
+            return False
+        rows = await db.execute_fetchall(
+            "UPDATE accounts SET cents = cents + ? WHERE name = ? RETURNING name",
+            [payment.cents, payment.account],
+        )
+        if not list(rows):
+            await db.rollback()
+            raise UnknownAccount(f"there is no account of {payment.account}")
+        await db.execute(
+            "INSERT INTO entries (payment_id, account, cents) VALUES (?, ?, ?)",
+            [payment.payment_id, payment.account, payment.cents],
+        )
+        await db.commit()
+    return True
+
+
+async def transform(config, convert, stop, *, source, target, group, transactional_id):
+    producer = AIOProducer(dict(config))
+    consumer = AIOConsumer(
+        dict(config)
+        | {
+            "group.id": group,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+        }
+    )
+    async with producer, consumer:
+        await consumer.subscribe([source])
+        while not stop.is_set():
+            message = await consumer.poll(0.05)
+            if message is None or message.error():
+                continue
+            position = TopicPartition(source, message.partition(), message.offset() + 1)
+            await consumer.commit(offsets=[position], asynchronous=False)
+            values = await convert(message.value())
+            sent = [await producer.produce(target, value, message.key()) for value in values]
+            await producer.flush()
+            await asyncio.gather(*sent)
