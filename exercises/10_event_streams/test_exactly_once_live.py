@@ -42,4 +42,4 @@ def test_it_holds_on_a_real_kafka(on_kafka, scene):
 
 def test_killed_anywhere_on_a_real_kafka(on_kafka):
     """On a real Kafka, too: killed before or after any call, each is sent once."""
-    scenarios.at_every_step(on_kafka)
+    on_kafka(scenarios.killed_at_every_step)

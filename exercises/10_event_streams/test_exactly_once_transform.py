@@ -31,7 +31,7 @@ def test_each_is_sent_once(on_kafka):
 @pytest.mark.hint("Sending, and saying how far you have read: what if only one of the two happens?")
 def test_killed_anywhere_each_is_sent_once(on_kafka):
     """If the transformer is killed, before or after any call to Kafka, each is sent once."""
-    scenarios.at_every_step(on_kafka)
+    on_kafka(scenarios.killed_at_every_step)
 
 
 @pytest.mark.points(2)

@@ -2,11 +2,12 @@
 
 Kafka's clients run on threads, in real time: there are no simulated worlds here. Handlers return
 when the grader lets them, and what is waited for is that something has happened. The scenes are in
-autograder/grading/benches/kafka_scenarios.py; test_kafka_worker_live.py plays them on a real Kafka.
+autograder/grading/benches/kafka_*.py; test_kafka_worker_live.py plays them on a real Kafka.
 """
 
 import pytest
 
+from autograder.grading.benches import kafka_rebalances as rebalances
 from autograder.grading.benches import kafka_scenarios as scenarios
 from autograder.grading.benches.kafka_workers import play
 from autograder.services.mock_kafka import mock_kafka
@@ -61,14 +62,15 @@ def test_it_holds_no_more_than_its_limit(on_kafka):
 @pytest.mark.hint("Who polls while a handler is at work?")
 def test_it_stays_in_its_group(on_kafka):
     """While handlers are slower than max.poll.interval.ms, the worker keeps its partitions."""
-    on_kafka(scenarios.it_stays_in_its_group, partitions=2)
+    if not on_kafka(rebalances.it_asks_while_it_works):
+        on_kafka(rebalances.it_stays_in_its_group, partitions=2)
 
 
 @pytest.mark.points(3)
 @pytest.mark.hint("subscribe(..., on_revoke=...): what has to be over when that returns?")
 def test_what_is_taken_away_is_let_go(on_kafka):
     """A partition that is taken away is worked on and committed by its next owner only."""
-    on_kafka(scenarios.what_is_taken_away_is_let_go, partitions=2)
+    on_kafka(rebalances.what_is_taken_away_is_let_go, partitions=2)
 
 
 @pytest.mark.points(1)

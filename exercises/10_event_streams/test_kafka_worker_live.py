@@ -2,6 +2,7 @@
 
 import pytest
 
+from autograder.grading.benches import kafka_rebalances as rebalances
 from autograder.grading.benches import kafka_scenarios as scenarios
 from autograder.grading.benches.kafka_deaths import killed_at_step
 from autograder.grading.benches.kafka_workers import play
@@ -31,8 +32,8 @@ def on_kafka(submission, kafka_bootstrap, kafka_prefix):
     [
         scenarios.it_commits_what_is_done,
         scenarios.a_key_waits_for_no_other,
-        scenarios.it_stays_in_its_group,
-        scenarios.what_is_taken_away_is_let_go,
+        rebalances.it_stays_in_its_group,
+        rebalances.what_is_taken_away_is_let_go,
         scenarios.a_failure_ends_it,
     ],
     ids=lambda scene: scene.__name__.replace("_", "-"),

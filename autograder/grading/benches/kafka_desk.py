@@ -19,8 +19,13 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from .watched_kafka import Consumer
 
 PROTOCOL = "consumer"
-QUICK = {"fetch.wait.max.ms": 10, "fetch.queue.backoff.ms": 10}
-"""The mock cluster tells of new messages when a fetch has waited for so long, and no sooner."""
+QUICK = {
+    "fetch.wait.max.ms": 10,
+    "fetch.queue.backoff.ms": 10,
+    "topic.metadata.refresh.interval.ms": 50,
+}
+"""The mock cluster tells of new messages when a fetch has waited for so long, and no sooner. A
+client that has been paused notices that it is resumed when it next hears from its broker."""
 CLASSIC: dict[str, Any] = {
     "group.protocol": "classic",
     "session.timeout.ms": 1500,

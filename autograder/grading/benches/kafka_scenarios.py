@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from ..mistakes import mistake
-from .kafka_desk import CLASSIC
-from .kafka_workers import POLL_INTERVAL, Scene
-
-_SILENT_FOR = 1.35
-"""A stranger is thrown out after so many times the poll interval: by then, so is the worker."""
+from .kafka_workers import Scene
 
 
 async def every_message_is_handled(at: Scene) -> None:
@@ -171,122 +165,6 @@ def _check_limit(at: Scene, limit: int) -> None:
         "however slow the work is.",
     )
     assert at.bank.most_at_work <= limit, f"limit is {limit}; at work were {at.bank.most_at_work}"
-
-
-async def it_stays_in_its_group(at: Scene) -> None:
-    """Handlers take longer than max.poll.interval.ms, and there is no room for more."""
-    at.bank.held = lambda value: value.startswith("slow")
-    other = at.join(**CLASSIC)
-    await at.until(lambda: other.assigned == {0, 1}, ours=True)
-    worker = at.start(limit=2, **{**CLASSIC, "max.poll.interval.ms": POLL_INTERVAL})
-    shared = await at.until(lambda: len(other.assigned) == 1)
-    assert shared, "a worker was started, and it did not join the group"
-    [theirs] = other.assigned
-    mine = 1 - theirs
-    other.ever = {theirs}
-    await at.send(*((mine, f"key {n}", f"slow {n}") for n in range(3)))
-    assert await at.until(lambda: at.bank.calls), "a message is there, and handle was not called"
-    await _somebody_is_thrown_out(at)
-    worker.expects_failure = True  # one that is thrown out may fail of it
-    at.bank.release()
-    slow = {"slow 0", "slow 1", "slow 2"}
-    await at.until(lambda: mine in other.ever or slow <= set(at.bank.applied()))
-    await at.send((mine, "last", "last"))
-    await at.until(lambda: mine in other.ever or "last" in at.bank.applied())
-    assert mine not in other.ever, mistake(
-        "slow-handler-rebalance",
-        f"max.poll.interval.ms is {POLL_INTERVAL}, and a handler took longer. The worker did not "
-        "poll meanwhile, so that it was taken for dead: its partition was given to another one.",
-    )
-    worker.expects_failure = False
-    await at.applied("last", *slow)
-    await at.stop(worker)
-
-
-async def _somebody_is_thrown_out(at: Scene) -> None:
-    """Wait for as long as it takes until a consumer that does not poll is thrown out."""
-    topic = at.desk.topic("clock", 1)
-    group = at.desk.name("clocks")
-    interval = int(POLL_INTERVAL * _SILENT_FOR)
-    silent = at.desk.join(topic, group, **{**CLASSIC, "max.poll.interval.ms": interval})
-    await at.until(lambda: silent.assigned, ours=True)
-    silent.fall_silent()
-    heir = at.desk.join(topic, group, **CLASSIC)
-    await at.until(lambda: heir.assigned, ours=True)
-
-
-async def what_is_taken_away_is_let_go(at: Scene) -> None:
-    """Another member joins while handlers are at work, and leaves again."""
-    at.bank.held = lambda value: value.endswith("0")
-    both = [
-        (p, f"key {p}", f"{p}: {n}0" if not n else f"{p}: {n}") for n in range(4) for p in (0, 1)
-    ]
-    await at.send(*both)
-    worker = at.start()
-    await at.called("0: 00", "1: 00")
-    await at.a_reader_has_read_it_all()
-    other = at.join()
-    await _a_rebalance_goes_by(at)
-    if not other.assigned:  # the worker may finish first what has begun
-        at.bank.release()
-    handed_over = await at.until(lambda: other.assigned)
-    assert handed_over, "another member joined the group, and the worker gave no partition away"
-    await at.until(lambda: len(other.assigned) == 1)
-    assert len(other.assigned) == 1, "another member joined the group, and the worker is gone"
-    [theirs] = other.assigned
-    mine = 1 - theirs
-    begun = at.begun()
-
-    async def read_it_all() -> bool:
-        done = await at.committed(theirs) == at.end(theirs)  # the worker may have done it before
-        return done or at.end(theirs) - 1 in other.offsets(theirs)
-
-    await at.until(read_it_all)
-    other_began = min(other.offsets(theirs), default=at.end(theirs))
-    await other.commit(at.topic, theirs, at.end(theirs))
-    at.bank.release()
-    await at.until(lambda: at.end(mine) == sum(v.startswith(f"{mine}") for v in at.bank.applied()))
-    await at.until_committed(mine)
-    at.check()
-    late = sorted(v for v in at.begun() - begun if v.startswith(f"{theirs}"))
-    assert not late, mistake(
-        "ignores-revocation",
-        f"Partition {theirs} was given to another member. After that the worker began with {late}.",
-    )
-    committed = await at.committed(theirs)
-    assert committed == at.end(theirs), mistake(
-        "ignores-revocation",
-        f"Partition {theirs} was given to another member, who did its messages and committed "
-        f"{at.end(theirs)}. Then the worker committed {committed}.",
-    )
-    applied = at.bank.applied()
-    missing = [at.bank.values[theirs, offset] for offset in range(other_began)
-               if at.bank.values[theirs, offset] not in applied]  # fmt: skip
-    assert not missing, mistake(
-        "commits-early",
-        f"The next owner of partition {theirs} began at {other_began}, as committed. Nobody has "
-        f"handled {missing}.",
-    )
-    await asyncio.to_thread(other.close)
-    await at.send((theirs, "late", "late 1"), (mine, "late", "late 2"))
-    await at.applied("late 1", "late 2")
-    behind = await at.until_committed(0, 1)
-    assert not behind, (
-        f"partition {theirs} was taken away and came back; all is done, and of its "
-        f"{at.end(theirs)} messages committed is {behind}"
-    )
-    again = sorted(v for v, times in at.bank.applied().items() if times > 1 and v[0] != str(theirs))
-    assert not again, f"these were handled twice, of a partition that was not taken away: {again}"
-    await at.stop(worker)
-
-
-async def _a_rebalance_goes_by(at: Scene) -> None:
-    """Wait for as long as it takes until somebody has given up a partition for somebody else."""
-    topic, group = at.desk.topic("clock", 2), at.desk.name("clocks")
-    first = at.desk.join(topic, group)
-    await at.until(lambda: len(first.assigned) == 2, ours=True)
-    second = at.desk.join(topic, group)
-    await at.until(lambda: second.assigned, ours=True)
 
 
 async def a_failure_ends_it(at: Scene) -> None:

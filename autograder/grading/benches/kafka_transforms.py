@@ -12,7 +12,7 @@ from typing import Any
 from ..mistakes import mistake
 from .kafka_desk import PROTOCOL, QUICK, Desk, Member
 from .kafka_waiting import LITTLE, Waiting
-from .watched_kafka import Abandoned, Watch
+from .watched_kafka import Abandoned, Watch, run_watched
 from .watched_producer import Books, Producer, WatchedProducer
 
 _SETTLED = b"the grader has looked"
@@ -218,4 +218,4 @@ def play(
 
     watch.books = books
     with watch.on(WatchedProducer):
-        asyncio.run(run())
+        run_watched(run(), watch)

@@ -26,14 +26,22 @@ class Waiting:
         self._version = _version(studied)
 
     async def until(
-        self, condition: Callable[[], Any], check: Callable[[], object], *, ours: bool = False
+        self,
+        condition: Callable[[], Any],
+        check: Callable[[], object],
+        *,
+        ours: bool = False,
+        seconds: float | None = None,
     ) -> bool:
         """Wait until something is true, which may have to be awaited: whether it is.
 
         ``check`` is called again and again, and may raise. ``ours``: it is not up to what is
-        studied, and comes.
+        studied, and comes. ``seconds``: how long, where nothing is concluded if it is false then.
         """
-        seconds = LITTLE if self._version in _in_vain and not ours else PATIENCE
+        if seconds is not None:
+            ours = True
+        else:
+            seconds = LITTLE if self._version in _in_vain and not ours else PATIENCE
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while True:

@@ -15,7 +15,7 @@ from confluent_kafka import Message
 from ..mistakes import mistake
 from .kafka_desk import PROTOCOL, QUICK, Desk, Member
 from .kafka_waiting import LITTLE, Waiting
-from .watched_kafka import Watch
+from .watched_kafka import Watch, run_watched
 
 TOPIC, GROUP = "changes", "bank"
 POLL_INTERVAL = 1500
@@ -210,12 +210,14 @@ class Scene:
 
     # -- waiting ----------------------------------------------------------------------------------
 
-    async def until(self, condition: Callable[[], Any], *, ours: bool = False) -> bool:
+    async def until(
+        self, condition: Callable[[], Any], *, ours: bool = False, seconds: float | None = None
+    ) -> bool:
         """Wait until something is true, or for longer than a right worker needs: whether it is.
 
-        ``ours``: the worker has no part in it.
+        ``ours``: the worker has no part in it. ``seconds``: for so long, and nothing is concluded.
         """
-        return await self._waiting.until(condition, self.check, ours=ours)
+        return await self._waiting.until(condition, self.check, ours=ours, seconds=seconds)
 
     async def applied(self, *values: str) -> None:
         """Wait until these messages are applied; AssertionError if they are not."""
@@ -272,7 +274,7 @@ class Scene:
         self.bank.close()
 
 
-Play = Callable[[Scene], Awaitable[None]]
+Play = Callable[[Scene], Awaitable[Any]]
 
 
 def play(
@@ -284,22 +286,26 @@ def play(
     partitions: int = 1,
     prefix: str = "",
     new_group: bool = False,
-) -> None:
-    """Play a scenario on a broker, for a group that has been there before, or a new one."""
+) -> Any:
+    """Play a scenario on a broker, for a group that has been there before, or a new one.
 
-    async def run(watch: Watch) -> None:
+    Returns:
+        What the scenario returns.
+    """
+
+    async def run(watch: Watch) -> Any:
         desk = Desk(bootstrap, create_topic, prefix)
         scene = Scene(submission, desk, watch, partitions)
         try:
             if not new_group:
                 await scene.begin_group()
-            await scenario(scene)
+            return await scenario(scene)
         finally:
             await scene.close()
             await desk.close()
 
     with Watch().on() as watch:
-        asyncio.run(run(watch))
+        return run_watched(run(watch), watch)
 
 
 def lost(applied: Iterable[str], *values: str) -> list[str]:
