@@ -12,6 +12,9 @@ hears of a change) is in librdkafka's `rdkafka_mock.h`, and called by ctypes.
 from __future__ import annotations
 
 import ctypes
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -46,7 +49,8 @@ class MockKafka:
         client = library.rd_kafka_new(_PRODUCER, settings, message, _ERROR_LENGTH)
         if not client:
             raise RuntimeError(f"librdkafka gives no client: {message.value.decode()}")
-        cluster = library.rd_kafka_mock_cluster_new(client, brokers)
+        with _no_signals():
+            cluster = library.rd_kafka_mock_cluster_new(client, brokers)
         for setting, seconds in (("heartbeat_interval", heartbeat), ("session_timeout", session)):
             put = getattr(library, f"rd_kafka_mock_set_group_consumer_{setting}_ms")
             put(cluster, round(seconds * 1000))
@@ -71,6 +75,20 @@ class MockKafka:
 def mock_kafka() -> MockKafka:
     """The cluster of this process."""
     return MockKafka()
+
+
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    """A thread that begins here is sent no signals. One that reaches the cluster's while it polls
+    ends the cluster, and the kernel chooses any thread that lets it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -219,3 +220,4 @@ def play(
     watch.books = books
     with watch.on(WatchedProducer):
         run_watched(run(), watch)
+    gc.collect(1)  # a producer has no close of its own in AIOProducer, and six threads
