@@ -176,9 +176,9 @@ async def a_failure_ends_it(at: Scene) -> None:
         (1, "cem", "cem 1"), (1, "dia", "dia 1"),
     )  # fmt: skip
     worker = at.start()
-    worker.expects_failure = True
     await at.called("ada 1", "bob 1")
     await at.until(lambda: {"cem 1", "dia 1"} <= set(at.bank.applied()))
+    worker.expects_failure = True
     at.bank.release("bob 1")
     await at.until(lambda: any(call.state == "failed" for call in at.bank.calls))
     await at.send((1, "eva", "eva 1"))
