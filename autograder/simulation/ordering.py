@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Iterable, Iterator, MutableSet
+from collections.abc import Iterable, Iterator, MutableMapping, MutableSet
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -20,7 +20,7 @@ class OrderedSet(MutableSet[Any]):
     """A set that remembers the order in which its elements came."""
 
     def __init__(self, elements: Iterable[Any] = ()) -> None:
-        self._elements: dict[Any, None] = dict.fromkeys(elements)
+        self._elements: MutableMapping[Any, None] = dict.fromkeys(elements)
 
     def __contains__(self, element: object) -> bool:
         return element in self._elements
@@ -38,28 +38,13 @@ class OrderedSet(MutableSet[Any]):
         self._elements.pop(value, None)
 
 
-class OrderedWeakSet(MutableSet[Any]):
+class OrderedWeakSet(OrderedSet):
     """The same for elements that it does not keep alive."""
 
     def __init__(self, elements: Iterable[Any] = ()) -> None:
-        self._elements: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
+        self._elements = WeakKeyDictionary()
         for element in elements:
-            self._elements[element] = None
-
-    def __contains__(self, element: object) -> bool:
-        return element in self._elements
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._elements)
-
-    def __len__(self) -> int:
-        return len(self._elements)
-
-    def add(self, value: Any) -> None:
-        self._elements[value] = None
-
-    def discard(self, value: Any) -> None:
-        self._elements.pop(value, None)
+            self.add(element)
 
 
 _WALKED_SETS = {

@@ -7,7 +7,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,7 @@ import aiosqlite  # noqa: F401  before the first world begins, which stands in f
 
 from ..mistakes import mistake
 from .amqp_side import arrange, ended
+from .database_files import new_database
 
 if TYPE_CHECKING:
     from autograder.simulation import World
@@ -38,12 +39,7 @@ SOON = 5.0
 
 def make_shop_database(path: Path) -> Path:
     """An empty database of a shop."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        for statement in SCHEMA:
-            connection.execute(statement)
-        connection.commit()
-    return path
+    return new_database(path, SCHEMA)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiosqlite  # noqa: F401  before the first world begins, which stands in for its thread
 
 from ..mistakes import mistake
+from .database_files import new_database
 from .order_log import Events, Rows
 
 SCHEMA = (
@@ -29,12 +30,7 @@ _GLANCE = 0.002
 
 def make_model(path: Path) -> Path:
     """An empty read model."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        for statement in SCHEMA:
-            connection.execute(statement)
-        connection.commit()
-    return path
+    return new_database(path, SCHEMA)
 
 
 def models(template: Path, folder: Path) -> Callable[[Events], ReadModel]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Coroutine
-from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import aiosqlite  # before the first world begins, which stands in for its thread
+
+from .database_files import new_database
 
 if TYPE_CHECKING:
     from autograder.simulation import World
@@ -25,12 +26,7 @@ ORDER = "o-1"
 
 def make_replica(path: Path) -> Path:
     """An empty replica."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        for statement in SCHEMA:
-            connection.execute(statement)
-        connection.commit()
-    return path
+    return new_database(path, SCHEMA)
 
 
 def status_at(position: int) -> str | None:
