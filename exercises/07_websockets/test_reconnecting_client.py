@@ -258,8 +258,8 @@ async def test_what_is_slow_or_quiet_is_not_lost(world, submission):
 
 
 @pytest.mark.points(2)
-@pytest.mark.parametrize("manners", [Manners(status=403), Manners(status=404), Manners(code=1008)],
-                         ids=["status 403", "status 404", "code 1008"])  # fmt: skip
+@pytest.mark.parametrize("manners", [Manners(status=403), Manners(status=408), Manners(code=1008)],
+                         ids=["status 403", "status 408", "code 1008"])  # fmt: skip
 @simulate(seeds=2, steps=STEPS)
 async def test_a_clear_refusal_is_raised(world, submission, manners):
     """A status of 400 to 499 other than 429, or close code 1008, is raised and not repeated."""
