@@ -51,6 +51,8 @@ async def test_a_refusal_turns_the_order_back(world, submission, scene):
     await at.expect(end="cancelled")
     stock = at.agents.stock["lamp"]
     assert stock == 100, f"the order was cancelled, and of 100 lamps {stock} are there"
+    said = await at.cancel("o-1")
+    assert said, f"an order that had ended as cancelled was cancelled: cancel_order said {said}"
     await at.stop()
 
 
@@ -117,23 +119,29 @@ async def test_a_failed_compensation_is_tried_again(world, submission, scene):
 @simulate(seeds=2)
 async def test_an_agent_is_given_time(world, submission, scene):
     """Between two requests for the same thing there is a second or more."""
-    until = 120.0
+    until, back = 120.0, world.seed % 2
+    command = "RefundPayment" if back else "TakePayment"  # on the way back it is the same
 
-    def unavailable(command, order_id, nth):
-        return command == "TakePayment" and world.time() < until and nth < 500
+    def unavailable(asked_for, order_id, nth):
+        return asked_for == command and world.time() < until and nth < 500
 
-    at = scene(world, submission, unavailable=unavailable)
+    at = scene(
+        world,
+        submission,
+        unavailable=unavailable,
+        refuses=lambda asked_for, order_id: back and asked_for == "ShipOrder",
+    )
     at.start()
     await at.place(make_order(1))
     await asyncio.sleep(until)
-    asked = len(at.calls.of("o-1", "TakePayment"))
+    asked = len(at.calls.of("o-1", command))
     at.check()
     assert asked <= until + 2, (
-        f"payment was unavailable for two minutes, and was asked {asked} times: one second after "
-        "another that would be 120"
+        f"payment was unavailable for two minutes, and was asked for {command} {asked} times: one "
+        "second after another that would be 120"
     )
     await at.until_ended()
-    await at.expect(end="delivered")
+    await at.expect(end="cancelled" if back else "delivered")
     await at.stop()
 
 
@@ -190,9 +198,12 @@ async def test_an_order_is_placed_once(world, submission, scene):
         at.start()
     await at.until_ended()
     await at.place(order)
-    await asyncio.sleep(60)
-    said = await at.status("o-1")
-    assert said == "delivered", f"a delivered order was placed once more, and its status is {said}"
+    for wait in (0, 60):
+        await asyncio.sleep(wait)
+        said = await at.status("o-1")
+        assert said == "delivered", (
+            f"a delivered order was placed once more, and {wait} s later its status is {said}"
+        )
     await at.expect(end="delivered")
     await at.stop()
 

@@ -89,6 +89,25 @@ async def test_a_coordinator_that_stood_still_does_no_harm(world, submission, sc
 
 
 @pytest.mark.points(2)
+@simulate(seeds=1, at_every_await=True)
+async def test_a_coordinator_that_stood_still_keeps_the_promise(world, submission, scene):
+    """If the coordinator stands still, at any await, while the customer cancels, what it does
+    when it goes on is what cancel_order has promised."""
+    at = scene(world, submission)
+    await at.place(make_order(1))
+    said = []
+
+    async def meanwhile():
+        said.append(await at.cancel("o-1"))
+
+    await at.freeze_at_this_await(lambda: "OrderDelivered" in at.agents.of("o-1"), meanwhile)
+    at.start()
+    await at.until_ended()
+    await at.expect(end="cancelled" if said and said[0] else "delivered")
+    await at.stop()
+
+
+@pytest.mark.points(2)
 @pytest.mark.hint("Between what cancel_order sees and what it writes, others can write.")
 @simulate(seeds=1, at_every_await=True)
 async def test_a_web_server_that_stood_still_tells_the_truth(world, submission, scene):
