@@ -43,6 +43,16 @@ class Deaths:
         self._strikes: dict[Process, Callable[[Process], None]] = {}
         self._fates: dict[Process, asyncio.Future[None]] = {}
 
+    @property
+    def holding(self) -> bool:
+        """True if anybody is dead or stands still."""
+        return bool(self._dead or self._frozen)
+
+    @property
+    def counting(self) -> bool:
+        """True if anybody's awaits are counted."""
+        return bool(self._countdowns)
+
     def is_dead(self, process: Process | None) -> bool:
         return process in self._dead
 

@@ -180,14 +180,14 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
 
     def _run_one(self, handle: asyncio.Handle) -> None:
         """Run what is ready, unless it belongs to the dead, and tell whoever wants to know."""
-        world = self.world
-        if world.deaths is not None and world.deaths.holds(handle):
+        world, deaths = self.world, self.world.deaths
+        if deaths is not None and deaths.holding and deaths.holds(handle):
             return
         handle._run()
         if world.tracing:
             world.recorder.ran(handle)
-        if world.deaths is not None:
-            world.deaths.ran(handle)
+        if deaths is not None and deaths.counting:
+            deaths.ran(handle)
 
     def _run_one_shuffled(self) -> None:
         """The advisory tier: the strategy picks which lane runs next."""

@@ -281,9 +281,9 @@ class Shop:
 
     # -- killing ----------------------------------------------------------------------------------
 
-    async def machine(self) -> None:
-        """All agents in one process, which ends when nothing is left to do."""
-        agents = [asyncio.create_task(self.run(agent), name=agent) for agent in AGENTS]
+    async def machine(self, *those: str) -> None:
+        """These agents, or all, in one process, which ends when nothing is left to do."""
+        agents = [asyncio.create_task(self.run(agent), name=agent) for agent in those or AGENTS]
         await self.until_quiet()
         for agent in agents:
             agent.cancel()

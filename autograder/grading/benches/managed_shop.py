@@ -228,6 +228,7 @@ class ManagedShop:
         nth = 1 + len(self.sends(mail.order_id, mail.type))
         sent = Sent(self.world.time(), to, mail, nth)
         self.sent.append(sent)
+        self._changed.set()
         said = f"{mail.type} {mail.order_id}" + (f", attempt {nth}" if nth > 1 else "")
         problem = self._problem(to, mail)
         if problem:
@@ -237,7 +238,6 @@ class ManagedShop:
             if self._shown:
                 self.world.letter(MANAGER, "the shop", said).arrived()
             self.told.append(sent)
-            self._changed.set()
             return
         letter = self.world.letter(MANAGER, to, said) if self._shown else None
         copies = self.route(sent, "")
