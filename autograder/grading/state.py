@@ -40,6 +40,7 @@ _ENDS = (
     types.ModuleType,
     re.Pattern,
     types.GenericAlias,
+    type(Callable[[], None]),  # a GenericAlias with a class of its own
     types.UnionType,
     types.MethodDescriptorType,
     types.WrapperDescriptorType,

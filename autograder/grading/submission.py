@@ -18,6 +18,9 @@ from . import loading, tree
 from .complaints import BadSubmission, Complaint, MissingName
 from .state import Snapshot
 
+_MOST_KEPT = 8
+"""Processes of one world whose modules are kept for those of the next."""
+
 
 class Copies:
     """The copies of one exercise's files: at most one of each file is in use at a time.
@@ -32,9 +35,10 @@ class Copies:
         self.complaint: Complaint | None = None
         self._tried: object = None
         self._modules: dict[str, ModuleType] = {}
-        self._snapshot: Snapshot | None = None
-        # From the worlds of an earlier test: good for those of the next, but for nothing outside.
-        self._parked: tuple[dict[str, ModuleType], Snapshot] | None = None
+        # Executed in worlds, and known to be as just executed: the first one for the process with
+        # which a world begins, the next ones for those that are started later. For nothing else.
+        self._kept: list[tuple[dict[str, ModuleType], Snapshot] | None] = [None] * _MOST_KEPT
+        self._starts = 0
         self._forms: dict[tuple[str, ...], list[object]] = {}
         self._varies = False
         self._finder = _Siblings(self) if exercise.folder else None
@@ -71,15 +75,13 @@ class Copies:
         version = [(path, _version(path)) for path in self.files().values()]
         if version != self._tried:
             self._tried, self.complaint = version, None
-            self._forms, self._varies, self._parked = {}, False, None
+            self._forms, self._varies, self._kept = {}, False, [None] * _MOST_KEPT
             self._wanted = [name for name in self._wanted if name in self.files()]
             self.forget()
             try:
                 self._try_out()
             except BadSubmission as bad:
                 self.complaint = bad.complaint
-        if self._snapshot is not None:
-            self._parked = self._modules, self._snapshot
         self.forget()
 
     def leave(self) -> None:
@@ -103,7 +105,6 @@ class Copies:
         for name in self._modules:
             sys.modules.pop(name, None)
         self._modules = {}
-        self._snapshot = None
 
     def renew(self) -> None:
         """Have every module as if just executed.
@@ -111,14 +112,22 @@ class Copies:
         Executing is left out while nothing can have changed: two executions, in different worlds,
         led to the same state, and that state is provably still what it was.
         """
-        if self._snapshot is None and self._parked is not None:
-            self.forget()
-            self._modules, self._snapshot = self._parked
-            sys.modules.update(self._modules)
-        self._parked = None
-        if self._snapshot is not None and self._unchanged(self._snapshot):
-            return
+        self._starts = 0
+        self._start()
+
+    def restart(self) -> None:
+        """As `renew`, and apart from what is in use: that goes on with its own modules."""
+        self._starts += 1
+        self._start()
+
+    def _start(self) -> None:
+        nth = min(self._starts, _MOST_KEPT)
+        kept = self._kept[nth] if nth < _MOST_KEPT else None
         self.forget()
+        if kept is not None and len(kept[0]) == len(self._wanted) and kept[1].unchanged():
+            self._modules = dict(kept[0])
+            sys.modules.update(self._modules)
+            return
         chance = random.getstate()
         for name in self._wanted:
             self.module(name)
@@ -129,12 +138,8 @@ class Copies:
         form = self._forms.setdefault(wanted, snapshot.form)
         if not snapshot.provable or form != snapshot.form:
             self._varies = True
-        elif form is not snapshot.form:
-            self._snapshot = snapshot
-
-    def _unchanged(self, snapshot: Snapshot) -> bool:
-        whole = len(self._modules) == len(self._wanted)
-        return whole and snapshot.unchanged()
+        elif form is not snapshot.form and nth < _MOST_KEPT:
+            self._kept[nth] = dict(self._modules), snapshot
 
     def module(self, name: str) -> ModuleType:
         """The module of one file, executed now if it has not been.
@@ -180,9 +185,9 @@ class Submission:
         return self
 
     def restart(self) -> Submission:
-        """The same names, executed anew when they are next used, as in another process: they
-        share no state with what is in use already, which goes on as it is."""
-        self._copies.forget()
+        """The same names, as if executed anew, as in another process: they share no state with
+        what is in use already, which goes on as it is."""
+        self._copies.restart()
         return self
 
     def __getattr__(self, name: str) -> Any:

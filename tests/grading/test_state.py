@@ -35,11 +35,16 @@ def make(tmp_path: Path) -> Any:
         copies.leave()
 
 
-def worlds(submission: Submission, use: Callable[[Any], object], count: int = 6) -> int:
-    """Use a submission in some worlds; how many different modules they saw."""
+def worlds(
+    submission: Submission,
+    use: Callable[[Any], object],
+    count: int = 6,
+    start: Callable[[Submission], object] = Submission.renew,
+) -> int:
+    """Use a submission in some worlds, or processes; how many different modules they saw."""
     seen = []
     for _ in range(count):
-        submission.renew()
+        start(submission)
         seen.append(submission._copies.module(submission._name))
         use(submission)
     return len({id(module) for module in seen})
@@ -52,10 +57,11 @@ def nothing(submission: Any) -> None:
 PLAIN = {
     "functions": """
         import asyncio, json, logging, re
-        from collections.abc import Sequence
+        from collections.abc import Awaitable, Callable, Sequence
         from functools import partial, wraps
         from typing import Any, TypeVar
         T = TypeVar("T")
+        Fetch = Callable[[str], Awaitable[int]]
         log = logging.getLogger(__name__)
         WORD = re.compile("[a-z]+")
         LIMIT, NAMES, TABLE = 10, ("a", "b"), {"usd": 1.0, "eur": [1, 2]}
@@ -134,6 +140,21 @@ def test_a_plain_module_is_executed_no_more_than_twice(make: Make, source: str) 
     assert worlds(make(source), use) == 2
 
 
+@pytest.mark.parametrize("source", PLAIN.values(), ids=list(PLAIN))
+def test_processes_that_are_started_again_share_nothing_and_are_kept(
+    make: Make, source: str
+) -> None:
+    submission, seen = make(source), []
+    for _ in range(6):
+        modules = [
+            start(submission)._copies.module(submission._name)
+            for start in (Submission.renew, Submission.restart, Submission.restart)
+        ]
+        assert len({*map(id, modules)}) == 3
+        seen += modules
+    assert len({*map(id, seen)}) <= 4, "each is executed anew only until that is known to be alike"
+
+
 CHANGES: dict[str, tuple[str, str]] = {
     "list": ("seen = []", "seen.append(1)"),
     "dict": ("seen = {}", "seen['a'] = 1"),
@@ -188,7 +209,9 @@ def test_whatever_was_changed_is_renewed(make: Make, source: str, change: str) -
         assert not vars(module).get("count"), "what another world left behind"
         exec(change, {**vars(module), **helpers})
 
-    assert worlds(make(source), use) == 6
+    submission = make(source)
+    assert worlds(submission, use) == 6
+    assert worlds(submission, use, start=Submission.restart) == 6
 
 
 def test_a_module_that_is_different_every_time_is_always_executed(make: Make) -> None:
