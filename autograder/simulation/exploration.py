@@ -28,7 +28,8 @@ class Finding:
     """A failing world, as small as it could be made.
 
     Attributes:
-        world: which world it was found in, counted from 1; ``worlds``: of how many.
+        world: which world it was found in, counted from 1; ``worlds``: of how many. With
+            ``at_every_await`` a seed counts as one.
         token: replays it.
         error: what the test raised, if it raised.
         problems: what detectors saw.
@@ -128,6 +129,9 @@ def _beginning(active: Session, program: Program, plan: Plan, endless: Outcome) 
 
 
 def _finding(outcome: Outcome, plan: Plan, tried: int, lost: str | None = None) -> Finding:
+    if plan.at_every_await:
+        # Nobody knows how many there will be: a seed is one world, however often it was run.
+        tried = outcome.token.seed - plan.base + 1
     return Finding(
         world=tried,
         worlds=plan.seeds,
@@ -190,4 +194,5 @@ def replay(
             outcome = _beginning(active, program, plan, outcome)
         elif outcome.failed and not outcome.stuck and not active.watch.suspended:
             outcome = run_in(active, program, plan, world, trace=True)
-    return _finding(outcome, replace(plan, seeds=1), 1) if outcome.failed else None
+    alone = replace(plan, seeds=1, at_every_await=False)
+    return _finding(outcome, alone, 1) if outcome.failed else None

@@ -34,17 +34,17 @@ it was placed. The answer is one of the words above, or "Unavailable". What the 
 
 Rules
   1. When place_order has returned, the order will come to an end. Placing one that is there already
-     (the same order_id) changes nothing.
+     (the same order_id), or has ended, changes nothing.
   2. A step is asked for when the one before it is done. When all are done, the order is delivered.
   3. If a step is refused, those before it are undone, the last one first, and each only when the
      one after it has been undone. Then the order is cancelled. What was never done is not undone.
   4. Only a refusal or cancel_order turns an order back. Silence and "Unavailable" do not: then the
-     same is asked again, a second later or more, until the answer is there. So it is on the way
-     back, however often that takes.
+     same is asked again, a second later or more, until the answer is there. On the way back it is
+     the same, however often that takes.
   5. Nothing is done twice, and nothing is undone twice.
-  6. cancel_order returns True if the order will end as cancelled, or has: that is a promise. It
-     returns False if it is too late: if ShipOrder has been sent or is about to be, or the order is
-     delivered. Then the order goes on as if nobody had asked.
+  6. cancel_order returns True if the order will end as cancelled, or has, whatever the reason: that
+     is a promise. It returns False if it is too late: if ShipOrder has been sent or is about to be,
+     and is not known to be refused. Then the order goes on as if nobody had asked.
   7. status says "delivered" or "cancelled" when all of that has happened, and from then on for
      ever. It and cancel_order raise LookupError for an order that was never placed.
   8. All this holds if a process is killed, at any await; if one stands still at any await for some

@@ -24,6 +24,10 @@ PATIENCE = 10.0
 """Seconds after which `call` stops waiting for an answer."""
 LATEST = 90.0
 """Seconds after which whatever was sent has arrived."""
+_AT_ONCE = 0.1
+_OVERRUN = 20
+"""An agent that is asked again at once for so many times takes its time from then on: nobody has
+to wait for a hundred thousand questions."""
 
 Fate = Literal[
     "answered",
@@ -105,6 +109,7 @@ class Calls:
         self.made: list[Call] = []
         self.orders: dict[str, dict[str, Any]] = {}
         self.misuse: list[str] = []
+        self._hasty: dict[tuple[str, str], int] = {}
         self._next = asyncio.Event()
         # What is under way belongs to nobody: it outlives the process that sent it.
         self._nobody = contextvars.copy_context()
@@ -118,8 +123,11 @@ class Calls:
         """
         self._check(agent, command, key, order)
         order_id = order["order_id"]
-        nth = 1 + sum(1 for c in self.made if (c.command, c.order_id) == (command, order_id))
-        call = Call(current_process.get(), command, key, order_id, nth, self.world.time())
+        before = self.of(order_id, command)
+        now = self.world.time()
+        call = Call(current_process.get(), command, key, order_id, len(before) + 1, now)
+        if before and before[-1].answer and now - before[-1].ended < _AT_ONCE:
+            self._hasty[order_id, command] = self._hasty.get((order_id, command), 0) + 1
         self.made.append(call)
         self._next.set()
         self._next.clear()
@@ -147,6 +155,8 @@ class Calls:
         said = name if call.nth == 1 else f"{name}, attempt {call.nth}"
         letter = self.world.letter(call.who, COMMANDS[call.command].agent, said)
         trip = self.world.latency(f"{name} request", *self.trip)
+        if self._hasty.get((call.order_id, call.command), 0) > _OVERRUN:
+            trip += PATIENCE / 2
         if fate == "request late":
             trip = PATIENCE + 2 + self.world.draw(f"{name} late") * (LATEST - PATIENCE - 2)
         self._later(PATIENCE, _settle, waiter, TimeoutError(f"{name}: no answer after 10 s"))

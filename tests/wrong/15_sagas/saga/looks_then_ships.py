@@ -2,7 +2,8 @@
 statements, and a cancellation in between is seen by nobody.
 
 mistake: check-then-act
-fails: test_a_coordinator_that_stood_still_does_no_harm
+fails: test_a_coordinator_that_stood_still_does_no_harm,
+    test_a_coordinator_that_stood_still_keeps_the_promise
 """
 
 from __future__ import annotations

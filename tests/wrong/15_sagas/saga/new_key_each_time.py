@@ -8,7 +8,8 @@ fails: test_silence_is_no_answer, test_a_failed_compensation_is_tried_again,
     test_killed_and_cancelled_nothing_is_left, test_two_coordinators_on_one_log,
     test_every_order_comes_to_an_end, test_a_promise_to_cancel_is_kept,
     test_it_ends_when_it_is_cancelled,
-    test_a_coordinator_that_stood_still_does_no_harm
+    test_a_coordinator_that_stood_still_does_no_harm,
+    test_a_coordinator_that_stood_still_keeps_the_promise
 """
 
 import asyncio

@@ -4,7 +4,7 @@ goes on. The money is not where anybody thinks it is.
 mistake: gives-up-on-compensation
 fails: test_a_failed_compensation_is_tried_again, test_orders_do_not_wait_for_one_another,
     test_every_order_comes_to_an_end, test_two_coordinators_on_one_log,
-    test_a_promise_to_cancel_is_kept
+    test_a_promise_to_cancel_is_kept, test_an_agent_is_given_time
 """
 
 import asyncio
