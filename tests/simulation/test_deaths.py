@@ -14,7 +14,7 @@ import aio_pika
 import aiosqlite
 import pytest
 
-from autograder.simulation import Plan, Token, World, explore, read_token, replay, run_world
+from autograder.simulation import Token, World, explore, read_token, run_world
 from autograder.simulation.servers.amqp import AmqpBroker
 
 from .networking import echo, in_world
@@ -263,23 +263,6 @@ def test_a_killing_can_be_replayed() -> None:
     assert finding is not None
     assert read_token(finding.token) == Token(0, None, 3)
     assert "worker is killed" in [event.text for event in finding.events]
-
-
-def test_each_seed_is_one_world_however_often_it_was_killed() -> None:
-    """ "Found in world 2 of 3" is about seeds: nobody knows how many awaits there will be."""
-
-    async def program(world: World) -> None:
-        log: list[int] = []
-        await world.killed(three_steps(log), "worker")
-        await asyncio.sleep(10)
-        assert world.seed != 1 or len(log) != 2
-
-    finding = explore(program, seeds=3, at_every_await=True)
-    assert finding is not None
-    assert (finding.world, finding.worlds) == (2, 3)
-    again = replay(program, finding.token, Plan(seeds=3, at_every_await=True))
-    assert again is not None
-    assert (again.world, again.worlds) == (1, 1)
 
 
 def test_open_transactions_are_rolled_back(tmp_path: Path) -> None:

@@ -272,6 +272,19 @@ def test_a_plan_chooses_its_worlds() -> None:
     assert seeds == [0, 1, 2, 40, 41, 42]
 
 
+def test_with_at_every_await_a_seed_counts_as_one_world() -> None:
+    async def program(world: World) -> None:
+        interrupted = await world.interrupted(asyncio.sleep(1, "slept"))
+        assert world.seed != 1 or not interrupted.fired
+
+    finding = explore(program, seeds=3, at_every_await=True)
+    assert finding is not None
+    assert (finding.world, finding.worlds) == (2, 3)
+    again = replay(program, finding.token, Plan(seeds=3, at_every_await=True))
+    assert again is not None
+    assert (again.world, again.worlds) == (1, 1)
+
+
 def test_a_world_that_cannot_be_shown_again_says_so() -> None:
     """A program that depends on something outside of its world is not believed to be fixed."""
     runs = 0
