@@ -103,10 +103,10 @@ async def what_is_taken_away_is_let_go(at: Scene) -> None:
     other_began = min(other.offsets(theirs), default=at.end(theirs))
     await other.commit(at.topic, theirs, at.end(theirs))
     at.bank.release()
-    await _all_is_done(at, mine)
-    # Whatever was committed beside that is there when one more of them is.
-    await at.send((mine, "more", f"{mine}: more"))
-    await _all_is_done(at, mine)
+    if await _all_is_done(at, mine):
+        # Whatever was committed beside that is there when one more of them is.
+        await at.send((mine, "more", f"{mine}: more"))
+        await _all_is_done(at, mine)
     at.check()
     late = sorted(v for v in at.begun() - begun if v.startswith(f"{theirs}"))
     assert not late, mistake(
@@ -140,11 +140,11 @@ async def what_is_taken_away_is_let_go(at: Scene) -> None:
     await at.stop(worker)
 
 
-async def _all_is_done(at: Scene, partition: int) -> None:
+async def _all_is_done(at: Scene, partition: int) -> bool:
     await at.until(
         lambda: at.end(partition) == sum(v.startswith(f"{partition}") for v in at.bank.applied())
     )
-    await at.until_committed(partition)
+    return not await at.until_committed(partition)
 
 
 async def _a_rebalance_goes_by(at: Scene) -> None:

@@ -19,6 +19,8 @@ from .watched_kafka import Watch, run_watched
 
 TOPIC, GROUP = "changes", "bank"
 POLL_INTERVAL = 1500
+_FAREWELL = 0.2
+"""Seconds in which who is cancelled may leave its group; then its clients are closed for it."""
 
 
 @dataclass
@@ -263,7 +265,7 @@ class Scene:
             worker.task.cancel()
         tasks = [worker.task for worker in self._workers]
         if tasks:
-            await asyncio.wait(tasks, timeout=LITTLE)
+            await asyncio.wait(tasks, timeout=_FAREWELL)
         self.watch.kill(for_good=True)
         for task in tasks:
             task.cancel()
