@@ -124,6 +124,14 @@ def test_every_named_mistake_has_a_section() -> None:
     assert not missing, f"lessons/mistakes.md has no section for: {', '.join(missing)}"
 
 
+def test_every_mistake_has_one_section() -> None:
+    headings = re.findall(
+        r"^### +([\w-]+)", mistakes.catalogue_file().read_text("utf-8"), re.MULTILINE
+    )
+    double = sorted({name for name in headings if headings.count(name) > 1})
+    assert not double, f"lessons/mistakes.md has several sections for: {', '.join(double)}"
+
+
 def names_in(grader: Path) -> set[str]:
     """The mistakes that a grader names by `mistake("name", ...)`."""
     calls = [
