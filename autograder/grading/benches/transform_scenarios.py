@@ -160,9 +160,9 @@ async def a_zombie_is_fenced(at: Transfer) -> None:
     at.held = lambda value: True
     await at.send("pay 1")
     one = await at.start()
-    one.expects_failure = True
     began = await at.until(lambda: at.began)
     assert began, "a message is there, and convert was not called"
+    one.expects_failure = True
     successor = await asyncio.to_thread(at.take_over)
     at.release()
     ended = await at.until(one.task.done)
