@@ -28,8 +28,8 @@ Rules
   6. If no door is left that could answer, the error of the one that failed last is raised, the
      exception itself.
   7. When `call` ends, however it does, both doors have: the one that is not needed is cancelled and
-     has cleaned up, and what it raises meanwhile interests nobody. If `call` is cancelled, at
-     whatever moment, the cancellation goes on.
+     has cleaned up, and what it raises meanwhile interests nobody. So it is if `call` is
+     cancelled, at whatever moment; if there was no answer yet, the cancellation goes on.
 
 Out of scope: doors that refuse to be cancelled, timeouts.
 """

@@ -177,10 +177,55 @@ async def test_calls_fill_the_budget_to_the_brim(world, submission):
         "100 calls in time came first. ratio=0.5, reserve=2.0: 4 hedges are in the budget for five "
         f"late calls, and {sum(hedged)} were sent"
     )
+    await check_who_brings_tokens(submission, world)
     other = House(submission, world, ratio=0.0, reserve=1.0)
     other.first.outcome = submission.Unavailable
     got = await other.call()
     assert got == "answer of second", f"another Hedge has a budget of its own, 1 token; got {got!r}"
+
+
+async def check_who_brings_tokens(submission, world):
+    post = submission.Request("POST", "/payments")
+    house = House(submission, world, ratio=0.5, reserve=1.0)
+    house.first.outcome = submission.Unavailable
+    for request, brought in ((house.get, 1), (post, 1), (post, 1), (house.get, 2)):
+        await house.call(request)
+        assert len(house.second.asked) == brought, (
+            "ratio=0.5, reserve=1. The first door fails for a GET, two POSTs without a key, and a "
+            "GET. A POST brings half a token and takes none, so both GETs are hedged; hedges so "
+            f"far: {len(house.second.asked)}, expected {brought}"
+        )
+    house.first.outcome, house.first.takes = "answer of first", 5.0
+    slow = asyncio.create_task(house.call())
+    await asyncio.sleep(1.0)
+    house.first.outcome, house.first.takes = submission.Unavailable, 0.1
+    got = await house.call()
+    assert got == "answer of second", (
+        "ratio=0.5, reserve=1, and all is spent. Two calls begin, and each brings half a token as "
+        f"it begins; then the first door fails for the second of them: {got!r}"
+    )
+    await slow
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1)
+async def test_it_is_decided_once(world, submission):
+    """If there is no token at the delay, there is no hedge, even if one comes before a failure."""
+    house = House(submission, world, ratio=0.5, reserve=1.0)
+    await house.warm_up(WARM)
+    await hedges_of(house, 1)
+    assert len(house.second.asked) == 1, "1 token, a late call, and no hedge"
+    house.first.outcome, house.first.takes = submission.Unavailable, 3.0
+    late = asyncio.create_task(house.call())
+    await asyncio.sleep(1.0)
+    house.first.outcome, house.first.takes = "paid", 0.1
+    await house.call(submission.Request("POST", "/payments"))  # it brings the other half
+    got = await late
+    assert len(house.second.asked) == 1, (
+        "At the delay there was half a token, and so no hedge. Then another call brought the other "
+        "half, the first door failed, and the second was asked after all: decided twice."
+    )
+    assert got is house.first.raised[-1], f"no hedge, and the first door failed; got {got!r}"
 
 
 # -- days --------------------------------------------------------------------------------------
