@@ -13,18 +13,20 @@ Write `Publisher`. `Unroutable` and `Refused` are given; leave them as they are.
 Rules
   1. `publish` returns when the broker has confirmed the message, and not before. What has been
      confirmed also outlives a crash of the broker. (The queues are durable.)
-  2. Each message has an id of its own, a string, as its `message_id`; `publish` returns it.
+  2. Each message has an id of its own, a string, as its `message_id`, which no other publisher
+     gives to another one; `publish` returns it.
   3. If no queue is bound for the routing key, `publish` raises Unroutable.
   4. If the broker refuses the message (it answers with basic.nack, as for a queue that is full),
      `publish` raises Refused.
   5. If the connection breaks before the answer is here, nobody knows whether the message arrived.
      Then it is published again, with the same id, as soon as there is a connection, until it is
      confirmed. Whoever gets it twice can tell by the id. A broker that is down is waited for, for
-     as long as it takes, at the beginning of the `async with` as well. How long is too long is the
-     caller's to say: by cancelling.
+     as long as it takes, at the beginning of the `async with` as well, where a connection may
+     break, too. Half a minute after the broker is up again, what waited is published. How long is
+     too long is the caller's to say: by cancelling.
   6. What has been confirmed is not published again.
   7. There is one connection at a time, whatever there is to publish. It is there when the block
-     begins, and closed when it has ended.
+     begins, and closed when it has ended, however it has ended.
   8. Messages that are published at the same time do not wait for each other's confirms.
   9. A `publish` that is cancelled ends at once, and costs the others nothing.
 

@@ -59,11 +59,17 @@ async def test_a_message_is_in_every_queue_that_wants_it(world, submission):
         first = await published(publisher, PAID, b"17")
         second = await published(publisher, SHIPPED, b"17")
         third = await published(publisher, PAID, b"18")
-    returned = [first, second, third]
-    assert all(isinstance(each, str) and each for each in returned), (
-        f"publish returned {returned}; expected the ids of three messages, as strings"
+    async with publishing(submission, broker) as another:
+        fourth = await published(another, SHIPPED, b"19")
+    assert fourth not in (first, second, third), (
+        f"two publishers published, one after the other, and both gave a message the id "
+        f"{fourth!r}: whoever gets it takes the second message for the first one, come again"
     )
-    assert len(set(returned)) == 3, f"three messages, and their ids are {returned}"
+    returned = [first, second, third, fourth]
+    assert all(isinstance(each, str) and each for each in returned), (
+        f"publish returned {returned}; expected the ids of four messages, as strings"
+    )
+    assert len(set(returned)) == 4, f"four messages, and their ids are {returned}"
     assert broker.queue("paid").bodies == [b"17", b"18"], (
         f"17 and 18 were paid; in that queue are {broker.queue('paid').bodies}"
     )
@@ -85,7 +91,7 @@ async def test_it_returns_when_the_broker_has_confirmed(world, submission):
     broker = await broker_with(world, storing=(2.0, 2.0))
     async with publishing(submission, broker) as publisher:
         before = world.time()
-        await published(publisher, PAID, b"17")
+        await published(publisher, PAID, b"17", 60)
         took, confirms = world.time() - before, broker.happened("confirm")
         await asyncio.sleep(10)
     assert confirms, mistake(
@@ -168,7 +174,7 @@ async def test_what_the_broker_does_not_take_is_refused(world, submission):
     async with publishing(submission, broker) as publisher:
         await published(publisher, PAID, b"1")
         try:
-            outcome = await published(publisher, PAID, b"2")
+            outcome = await published(publisher, PAID, b"2", 30)
         except submission.Refused as error:
             outcome = error
     assert isinstance(outcome, submission.Refused), (
@@ -179,14 +185,14 @@ async def test_what_the_broker_does_not_take_is_refused(world, submission):
 
 @pytest.mark.points(3)
 @pytest.mark.hint("Where is the Message made: inside the loop that tries again, or before it?")
-@simulate(seeds=16)
+@simulate(seeds=20)
 async def test_a_broken_connection_loses_nothing(world, submission):
     """If the connection breaks before the answer, the message is published again, id and all."""
     broker = await broker_with(world)
     when, what, said = CUTS[world.seed % 4]
     async with publishing(submission, broker) as publisher:
         await published(publisher, PAID, b"first")
-        for nth in range(1, 2 + world.seed // 4 % 2):
+        for nth in ([1], [1, 2], [1] * 5)[world.seed // 4 % 3]:  # once; twice; five times running
             broker.cut(**{when: what}, nth=nth)
         sent = await not_given_up(published(publisher, PAID, b"17"), said)
         copies = [m for m in broker.queue("paid").messages if m.body == b"17"]
@@ -234,8 +240,17 @@ async def test_a_broker_that_is_down_is_waited_for(world, submission):
         await asyncio.wait([waiting], timeout=60)
         early = waiting.done() and not waiting.exception()
         broker.start()
+        up = world.time()
         after = await waiting
+        took, connections = world.time() - up, broker.connections
+        await asyncio.sleep(60)
+        connections = max(connections, broker.connections)
     assert not early, "the broker was down, and publish returned"
+    assert took <= 30, f"the broker was up again, and publish returned {took:.0f} s later"
+    assert connections == 1, (
+        f"the broker was down and came up again; then there were {connections} connections at a "
+        "time, and 1 was allowed"
+    )
     assert ids(broker.queue("paid")) == [before, after], (
         f"the broker was down for a minute; the queue holds {broker.queue('paid').bodies}, and "
         "1 and 2 were published"
@@ -243,21 +258,29 @@ async def test_a_broker_that_is_down_is_waited_for(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=3)
+@simulate(seeds=4)
 async def test_the_beginning_waits_for_the_broker_too(world, submission):
-    """If the broker is down when the block begins, the beginning waits for it."""
+    """If the broker is down when the block begins, or breaks off then, the beginning waits."""
     broker = await broker_with(world)
-    broker.stop()
-    asyncio.get_running_loop().call_later(60, broker.start)
+    if world.seed % 2:
+        broker.cut(before="channel.open")
+        told = "the connection broke when the first channel was to be opened"
+    else:
+        broker.stop()
+        asyncio.get_running_loop().call_later(60, broker.start)
+        told = "the broker was down for the first minute"
     try:
         async with publishing(submission, broker) as publisher:
             sent = await published(publisher, PAID, b"1")
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise AssertionError(
-            "the broker was down for the first minute, and async with Publisher(...) raised "
-            f"{type(error).__name__}: {error}"
+            f"{told}, and async with Publisher(...) raised {type(error).__name__}: {error}"
         ) from error
     assert ids(broker.queue("paid")) == [sent]
+    await asyncio.sleep(30)
+    assert broker.connections == 0, (
+        f"{told}. The block has ended, and {broker.connections} connections are still open."
+    )
 
 
 @pytest.mark.points(1)
@@ -280,6 +303,14 @@ async def test_there_is_one_connection(world, submission):
     assert at_first == 1, f"when the block began there were {at_first} connections; expected 1"
     await asyncio.sleep(1)
     assert broker.connections == 0, "the block has ended, and the connection is still open"
+    with contextlib.suppress(KeyError):
+        async with publishing(submission, broker) as publisher:
+            await published(publisher, PAID, b"9")
+            raise KeyError("of the caller")
+    await asyncio.sleep(1)
+    assert broker.connections == 0, (
+        "the block has ended with an exception of the caller's, and the connection is still open"
+    )
 
 
 @pytest.mark.points(1)

@@ -8,10 +8,11 @@ from types import TracebackType
 
 import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobustConnection
-from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
+from aio_pika.exceptions import DeliveryError, PublishError
 
-_BROKEN = (ConnectionError, ChannelInvalidStateError)
-"""What aio-pika raises when the connection breaks, or has just broken."""
+_BROKEN = (ConnectionError, RuntimeError)
+"""What aio-pika raises when the connection breaks, or has just broken: a ChannelInvalidStateError,
+for one, is a RuntimeError."""
 _PAUSE = 0.2
 """Seconds. aio-pika takes a moment to notice that a channel is no longer ready."""
 

@@ -25,10 +25,14 @@ class Publisher:
         self.url, self.name = url, exchange
 
     async def __aenter__(self):
-        self.connection = await self.first_connection()
-        self.channel = await self.connection.channel()
-        self.exchange = await self.channel.get_exchange(self.name)
-        return self
+        while True:
+            self.connection = await self.first_connection()
+            try:
+                self.channel = await self.connection.channel()
+                self.exchange = await self.channel.get_exchange(self.name)
+                return self
+            except (ConnectionError, RuntimeError):  # it broke at once
+                await self.connection.close()
 
     async def first_connection(self):
         while True:
