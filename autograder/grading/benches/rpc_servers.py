@@ -1,15 +1,22 @@
-"""Servers that answer requests over a simulated RabbitMQ, for graders of clients."""
+"""Servers that answer requests over a simulated RabbitMQ, and clients that ask, for graders."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from ..mistakes import mistake
+from .amqp_side import ended
 
 if TYPE_CHECKING:
     from autograder.simulation import World
     from autograder.simulation.servers.amqp import AmqpBroker
 
 QUEUE = "prices"
+LONG = 300.0
+"""Seconds after which what has not ended will not end."""
 
 
 class Request:
@@ -74,3 +81,54 @@ async def price(request: Request) -> None:
     """The usual answer: what was asked for, and what it costs."""
     await request.reply(request.body + b": 89.00")
     await request.done()
+
+
+async def servers_at(world: World, answer: Answer | None = price, **options: Any) -> Servers:
+    """A broker with ``options``, and a server that calls ``answer``; None: no server yet."""
+    from autograder.simulation.servers.amqp import AmqpBroker
+
+    servers = Servers(world, AmqpBroker(world, **options))
+    await servers.declare()
+    if answer is not None:
+        await servers.start(answer)
+    return servers
+
+
+@contextlib.asynccontextmanager
+async def calling(submission: ModuleType, servers: Servers) -> AsyncIterator[Any]:
+    """A client that is open."""
+    client = submission.RpcClient(servers.broker.url)
+    with servers.world.network.at("client"):
+        entered = await ended(client.__aenter__(), LONG, "async with RpcClient(...)")
+    try:
+        yield entered
+    except BaseException as error:
+        await client.__aexit__(type(error), error, error.__traceback__)
+        raise
+    await ended(client.__aexit__(None, None, None), LONG, "the end of async with RpcClient(...)")
+
+
+async def outcome_of(client: Any, body: bytes, within: float = 10.0) -> Any:
+    """What a call gives, or the exception that it ends with."""
+    call = client.call(QUEUE, body, within=within)
+    try:
+        return await ended(call, within + LONG, f"call({QUEUE!r}, {body!r}, within={within:g})")
+    except AssertionError:
+        raise
+    except Exception as error:
+        return error
+
+
+def answers(body: bytes, outcome: Any) -> bool:
+    """True if it is a reply to this request."""
+    return isinstance(outcome, bytes) and outcome.startswith(body)
+
+
+def assert_own_reply(body: bytes, outcome: Any, said: str) -> None:
+    """It is the reply to this request; ``said`` is what was going on."""
+    assert not isinstance(outcome, bytes) or answers(body, outcome), mistake(
+        "reply-mixed-up",
+        f"{said}. The request was {body!r}, and the call returned {outcome!r}: the reply to "
+        "another one.",
+    )
+    assert answers(body, outcome), f"{said}. The call for {body!r} ended with {outcome!r}"

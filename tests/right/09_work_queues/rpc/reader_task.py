@@ -97,7 +97,7 @@ class RpcClient:
                 body,
                 correlation_id=me,
                 reply_to=self.queue.name,
-                expiration=int(within),
+                expiration=within,
                 delivery_mode=2,
             ),
             queue,
