@@ -215,7 +215,7 @@ async def test_it_is_decided_once(world, submission):
     await house.warm_up(WARM)
     await hedges_of(house, 1)
     assert len(house.second.asked) == 1, "1 token, a late call, and no hedge"
-    house.first.outcome, house.first.takes = submission.Unavailable, 3.0
+    house.first.outcome, house.first.takes, house.second.takes = submission.Unavailable, 3.0, 0.1
     late = asyncio.create_task(house.call())
     await asyncio.sleep(1.0)
     house.first.outcome, house.first.takes = "paid", 0.1

@@ -15,6 +15,8 @@ async def work(url, database, handle, stop, *, queue, prefetch=10, attempts=3, r
                     tasks = await declare(channel, queue, attempts, retry_delay)
                     while not stop.is_set():
                         message = await tasks.get(fail=False)
+                        if stop.is_set():
+                            break
                         if message is None:
                             await asyncio.sleep(0.4)
                         elif await treat(db, handle, message):

@@ -4,7 +4,7 @@ A handshake takes seven trips to the broker, a message one. At a hundred message
 broker does little else than shake hands.
 
 mistake: connection-per-message
-fails: test_there_is_one_connection
+fails: test_there_is_one_connection, test_a_broker_that_is_down_is_waited_for
 """
 
 import asyncio

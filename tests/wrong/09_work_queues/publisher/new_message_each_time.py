@@ -1,7 +1,7 @@
 """Makes the message inside the loop that tries again: each attempt is a message of its own.
 
 mistake: new-id-on-retry
-fails: test_a_broken_connection_loses_nothing
+fails: test_a_broken_connection_loses_nothing, test_the_beginning_waits_for_the_broker_too
 """
 
 import asyncio

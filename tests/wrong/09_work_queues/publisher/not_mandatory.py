@@ -33,7 +33,7 @@ class Publisher:
 
     async def reconnect(self):
         async with self.lock:
-            while self.connection is None or self.exchange.channel.is_closed:
+            while self.exchange is None or self.exchange.channel.is_closed:
                 try:
                     self.connection = await aio_pika.connect(self.url)
                     channel = await self.connection.channel(on_return_raises=True)

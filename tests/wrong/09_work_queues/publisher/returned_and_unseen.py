@@ -1,7 +1,7 @@
 """Handles every exception of aio-pika's publish(). A message that comes back is none.
 
 mistake: unroutable-lost
-fails: test_what_no_queue_wants_is_unroutable
+fails: test_what_no_queue_wants_is_unroutable, test_the_beginning_waits_for_the_broker_too
 """
 
 import asyncio

@@ -4,7 +4,7 @@ second try.
 A connection that breaks does not say that nothing has happened.
 
 mistake: hedges-the-unrepeatable
-fails: test_what_must_not_be_done_twice_is_not
+fails: test_what_must_not_be_done_twice_is_not, test_calls_fill_the_budget_to_the_brim
 """
 
 import asyncio

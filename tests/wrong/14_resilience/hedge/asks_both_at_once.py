@@ -5,12 +5,11 @@ is the last straw.
 
 mistake: hedges-at-once
 fails: test_a_late_answer_is_hedged_after_the_delay, test_an_answer_in_time_is_the_result,
-       test_too_little_is_known_to_hedge, test_the_slow_ones_count, test_no_is_an_answer,
-       test_an_early_failure_is_hedged_at_once, test_failures_have_no_latency,
-       test_hedges_are_rationed, test_calls_fill_the_budget_to_the_brim, test_the_first_answer_wins,
-       test_a_usual_day, test_a_failure_is_rationed_too, test_both_failing_is_a_failure,
-       test_a_failure_is_no_answer, test_what_the_other_one_raises_is_dropped,
-       test_the_slower_one_has_ended
+  test_too_little_is_known_to_hedge, test_the_slow_ones_count, test_no_is_an_answer,
+  test_an_early_failure_is_hedged_at_once, test_failures_have_no_latency, test_hedges_are_rationed,
+  test_calls_fill_the_budget_to_the_brim, test_the_first_answer_wins, test_a_usual_day,
+  test_a_failure_is_rationed_too, test_both_failing_is_a_failure, test_a_failure_is_no_answer,
+  test_what_the_other_one_raises_is_dropped, test_the_slower_one_has_ended, test_it_is_decided_once
 """
 
 import asyncio

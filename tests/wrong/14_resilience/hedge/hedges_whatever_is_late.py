@@ -4,7 +4,7 @@ As long as the world is as it was. On a slow day every call is late, and every o
 
 mistake: hedge-storm
 fails: test_hedges_are_rationed, test_a_failure_is_rationed_too, test_a_usual_day,
-       test_calls_fill_the_budget_to_the_brim
+  test_calls_fill_the_budget_to_the_brim, test_it_is_decided_once
 """
 
 import asyncio

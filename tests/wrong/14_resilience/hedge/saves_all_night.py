@@ -1,7 +1,7 @@
 """The budget has no brim. After a quiet night there are hundreds of hedges in it.
 
 mistake: hedge-storm
-fails: test_calls_fill_the_budget_to_the_brim, test_hedges_are_rationed
+fails: test_calls_fill_the_budget_to_the_brim, test_hedges_are_rationed, test_it_is_decided_once
 """
 
 import asyncio

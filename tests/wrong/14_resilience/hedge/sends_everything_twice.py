@@ -4,7 +4,8 @@ Without a key it cannot. The customer has paid twice, and only on days on which 
 slow.
 
 mistake: hedges-the-unrepeatable
-fails: test_what_must_not_be_done_twice_is_not
+fails: test_what_must_not_be_done_twice_is_not, test_calls_fill_the_budget_to_the_brim,
+  test_it_is_decided_once
 """
 
 import asyncio
