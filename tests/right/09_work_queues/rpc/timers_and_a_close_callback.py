@@ -1,4 +1,4 @@
-"""A timer for each call instead of asyncio.timeout; a break fails all calls that wait, by a callback."""
+"""A timer for each call; a callback fails all that wait when the connection breaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rejected messages go through a fanout exchange of the worker's; a connection for each transaction."""
+"""Rejected messages go through an exchange of the worker's; a connection for each transaction."""
 
 from __future__ import annotations
 
@@ -74,10 +74,11 @@ class Worker:
         with contextlib.suppress(ConnectionError, RuntimeError):
             try:
                 if self.stop.is_set():
-                    return None
+                    return
                 result = await self.handle(message.body)
             except Exception:
-                return await self.bad(message)
+                await self.bad(message)
+                return
             await self.book(message.message_id, *result)
             await message.ack()
 
