@@ -39,6 +39,7 @@ def test_on_rabbitmq_each_effect_happens_once(submission, amqp_url, tmp_path):
     shop = Shop(
         make_database(tmp_path / "points.db"),
         seconds=0.01,
+        lock_timeout=10,
         fails=lambda body, nth: body == "poison" or (body == NAMES[0] and nth == 1),
     )
 
@@ -68,7 +69,7 @@ def test_on_rabbitmq_each_effect_happens_once(submission, amqp_url, tmp_path):
 @pytest.mark.points(0)
 def test_a_broken_line_to_rabbitmq_does_not_count_twice(submission, amqp_url, tmp_path):
     """On RabbitMQ: if the line breaks while messages are worked on, each effect is there once."""
-    shop = Shop(make_database(tmp_path / "points.db"), seconds=0.05)
+    shop = Shop(make_database(tmp_path / "points.db"), seconds=0.05, lock_timeout=10)
 
     async def run():
         stop = asyncio.Event()

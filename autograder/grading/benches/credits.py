@@ -33,6 +33,8 @@ class Shop:
             longer than the one before, so that those who work at once all end at that moment.
         fails: what to do about a body the n-th time (from 1): True is a failure.
         patience: so many calls, and no handler returns any more: somebody tries for ever.
+        lock_timeout: seconds that a look at the database waits for a lock, as there is one, for a
+            moment, when a last connection is closed. In a world nobody else runs meanwhile: 0.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Shop:
         fails: Callable[[str, int], bool] = lambda body, nth: False,
         patience: int = 200,
         now: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
+        lock_timeout: float = 0.0,
     ) -> None:
         self.database = database
         self.seconds = seconds
@@ -52,6 +55,7 @@ class Shop:
         self._fails = fails
         self._patience = patience
         self._now = now
+        self._lock_timeout = lock_timeout
 
     async def handle(self, body: bytes) -> tuple[str, int]:
         """What a worker is given as its handler."""
@@ -99,5 +103,5 @@ class Shop:
         return {message_id for (message_id,) in self._all("SELECT message_id FROM processed")}
 
     def _all(self, sql: str) -> list[Any]:
-        with closing(sqlite3.connect(self.database, timeout=0)) as eyes:
+        with closing(sqlite3.connect(self.database, timeout=self._lock_timeout)) as eyes:
             return eyes.execute(sql).fetchall()
