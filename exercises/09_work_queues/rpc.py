@@ -25,7 +25,8 @@ Rules
   5. A reply that is late, comes twice, or belongs to no request of ours is dropped, and harms
      nobody.
   6. All calls have one connection and one reply queue, there when the block begins. Both are gone
-     when it has ended, also if the client has crashed.
+     when it has ended, however it has, and if the client has crashed. Several clients may be at
+     one broker, and have nothing to do with each other.
   7. `pending` says how many calls wait for a reply. A call that has ended is not remembered,
      however it has ended: by its reply, an error, its timeout, or because it was cancelled.
   8. If the connection breaks, calls under way may raise ConnectionError, or go on until their time

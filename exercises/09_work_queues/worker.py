@@ -15,11 +15,12 @@ Rules
   2. A message is acknowledged when its row has been committed, and not before.
   3. Each message has a `message_id`, and each id has one row, however often it is delivered: after
      the worker was killed (at any await), to two workers at the same moment, or since it was
-     published twice. The table `processed` is there for you to remember ids in.
+     published twice. Two ids are two messages, even if they say the same. The table `processed` is
+     there for you to remember ids in.
   4. If `handle` raises, nothing is written, and another attempt is made `retry_delay` seconds later
      (or up to a second after that). Until then the message waits at the broker: it takes no place
      of `prefetch`, and is safe if worker or broker go down.
-  5. If it has raised `attempts` times, the message goes to the queue `{queue}.dead` instead, with
+  5. If it has raised `attempts` times, at whichever workers, the message goes to the queue `{queue}.dead` instead, with
      the same body and message_id. Rather twice than not at all.
   6. The worker never has more than `prefetch` messages of `queue` unacknowledged. How many of these
      it works on at once is up to you.
