@@ -2,7 +2,8 @@
 
 mistake: holds-while-waiting
 also: never-stops
-fails: test_others_carry_on_while_a_message_waits, test_it_stops_when_there_is_nothing_to_do
+fails: test_others_carry_on_while_a_message_waits, test_it_stops_when_there_is_nothing_to_do,
+  test_a_message_that_never_succeeds_is_put_aside
 """
 
 import asyncio
