@@ -20,8 +20,8 @@ Rules
   4. If `handle` raises, nothing is written, and another attempt is made `retry_delay` seconds later
      (or up to a second after that). Until then the message waits at the broker: it takes no place
      of `prefetch`, and is safe if worker or broker go down.
-  5. If it has raised `attempts` times, at whichever workers, the message goes to the queue `{queue}.dead` instead, with
-     the same body and message_id. Rather twice than not at all.
+  5. If it has raised `attempts` times, at whichever workers, the message goes to the queue
+     `{queue}.dead` instead, with the same body and message_id. Rather twice than not at all.
   6. The worker never has more than `prefetch` messages of `queue` unacknowledged. How many of these
      it works on at once is up to you.
   7. When `stop` is set, `handle` is not called any more. What has begun is finished, and what has
