@@ -40,6 +40,7 @@ class _LoopQueue:
         self._items: deque[tuple[Any, Callable[[], Any]]] = deque()
         self._timeout = _DEFAULT_TIMEOUT
         self._last: Any = None
+        self._connection: sqlite3.Connection | None = None
 
     def put_nowait(self, item: tuple[Any, Callable[[], Any]]) -> None:
         if self._world.loop.is_closed():
@@ -71,13 +72,18 @@ class _LoopQueue:
             _settle(future, "set_exception", error)
         else:
             if isinstance(result, sqlite3.Connection):
-                self._take_over_waiting(result)
+                self._connection = result
+                self._take_over_waiting()
+            elif _is_about_waiting(call):
+                self._take_over_waiting()
             _settle(future, "set_result", result)
         self._items.popleft()
         if self._items:
             self._schedule()
 
-    def _take_over_waiting(self, connection: sqlite3.Connection) -> None:
+    def _take_over_waiting(self) -> None:
+        connection = self._connection
+        assert connection is not None
         self._timeout = connection.execute("PRAGMA busy_timeout").fetchone()[0] / 1000
         connection.execute("PRAGMA busy_timeout = 0")
         with suppress(sqlite3.OperationalError):  # it reads the file, which may be locked
@@ -88,6 +94,12 @@ class _LoopQueue:
 def _is_locked(error: sqlite3.OperationalError) -> bool:
     """True if SQLite would wait. ("Busy" with statements in progress: it would not.)"""
     return error.sqlite_errorcode == sqlite3.SQLITE_BUSY and "in progress" not in str(error)
+
+
+def _is_about_waiting(call: Callable[[], Any]) -> bool:
+    """True for a statement that may have told SQLite itself how long to wait."""
+    given = getattr(call, "args", ())  # aiosqlite's calls are partial ones
+    return any(isinstance(one, str) and "busy_timeout" in one.lower() for one in given)
 
 
 def _settle(future: Any, how: str, value: Any) -> None:

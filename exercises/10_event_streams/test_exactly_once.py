@@ -111,6 +111,30 @@ async def test_two_at_one_moment_book_it_once(world, submission, ledger):
     assert bank.balance("bob") == 70, f"bob was paid 70 cents meanwhile; has {bank.balance('bob')}"
 
 
+@pytest.mark.points(1)
+@pytest.mark.hint("Who reads a balance and writes it back has to know that nobody wrote meanwhile.")
+@simulate(seeds=10)
+async def test_two_payments_of_one_account_both_count(world, submission, ledger):
+    """Two payments of one account, booked at the same moment, both count."""
+    bank = ledger("ada")
+    answers = await asyncio.gather(
+        submission.apply_once(bank.path, pay(submission)),
+        submission.apply_once(bank.path, pay(submission, "p-2", "ada", 70, (1, 3))),
+        return_exceptions=True,
+    )
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    entries, balance = bank.entries("p-1") + bank.entries("p-2"), bank.balance("ada")
+    assert entries == [("ada", 500), ("ada", 70)], f"two payments were booked: entries has {entries}"
+    assert balance not in (500, 70), mistake(
+        "check-then-act",
+        f"ada was paid 500 and 70 cents at the same moment. Both have their entry, and her account "
+        f"has {balance} cents: one was added to what she had before the other.",
+    )
+    assert balance == 570, f"ada was paid 500 and 70 cents at the same moment, and has {balance}"
+
+
 @pytest.mark.points(3)
 @pytest.mark.hint("How many commits are there between the first statement and the last?")
 @simulate(seeds=1, at_every_await=True)

@@ -85,6 +85,21 @@ def test_a_busy_timeout_is_virtual() -> None:
     assert outcome.result == pytest.approx(2.5, abs=0.05)
 
 
+def test_a_busy_timeout_that_a_pragma_sets_is_virtual() -> None:
+    async def main(world: World) -> float:
+        with shop(stock=1) as path:
+            async with aiosqlite.connect(path) as one, aiosqlite.connect(path) as other:
+                await one.execute("BEGIN IMMEDIATE")
+                await other.execute("PRAGMA busy_timeout = 60000")
+                with pytest.raises(sqlite3.OperationalError, match="locked"):
+                    await other.execute("BEGIN IMMEDIATE")
+                return world.time()
+
+    waited = run_world(main).result
+    assert waited is not None
+    assert 60 <= waited < 61
+
+
 def test_errors_and_rows_are_sqlites_own() -> None:
     """What a statement raises or returns is what it would outside."""
 

@@ -6,33 +6,52 @@ import asyncio
 
 from ..mistakes import mistake
 from .kafka_desk import CLASSIC
-from .kafka_workers import POLL_INTERVAL, Scene
+from .kafka_waiting import PATIENCE
+from .kafka_workers import POLL_INTERVAL, Running, Scene
 
 _SILENT_FOR = 1.35
 """A stranger is thrown out after so many times the poll interval: by then, so is the worker."""
 
 
-async def it_asks_while_it_works(at: Scene) -> bool:
+async def it_asks_while_it_works(at: Scene) -> str:
     """Handlers take long, and there is no room for more: does it ask for messages all the same?
 
-    If so, it stays in its group. If not, `it_stays_in_its_group` shows what becomes of it.
+    Then it stays in its group. If not, `it_stays_in_its_group` shows what becomes of it.
+
+    Returns:
+        When it did not ask: "at work", or "stopping", once stop was set; "" if it did.
     """
     at.bank.held = lambda value: True
     await at.send(*((0, f"key {n}", f"slow {n}") for n in range(3)))
     worker = at.start(limit=2, **{**CLASSIC, "max.poll.interval.ms": POLL_INTERVAL})
     assert await at.called("slow 0"), "a message is there, and handle was not called"
+    told = {str(one.config.get("max.poll.interval.ms")) for one in at.watch.made}
+    assert told == {str(POLL_INTERVAL)}, mistake(
+        "slow-handler-rebalance",
+        f"`config` says max.poll.interval.ms={POLL_INTERVAL}, and the consumer was told "
+        f"{', '.join(sorted(told))}: so much later is a worker found that hangs.",
+    )
     await at.a_reader_has_read_it_all()
-    asked = at.watch.asked
-    asks = await at.until(lambda: at.watch.asked >= asked + 2, seconds=POLL_INTERVAL / 1000)
-    worker.expects_failure = not asks  # it may have been thrown out by now
-    if asks:
-        at.bank.release()
-        await at.stop(worker)
-    return asks
+    for when in ("at work", "stopping"):
+        asked = at.watch.asked
+        asks = await at.until(
+            lambda asked=asked: at.watch.asked >= asked + 2,  # type: ignore[misc]
+            seconds=POLL_INTERVAL / 1000,
+        )
+        if not asks:
+            worker.expects_failure = True  # it may have been thrown out by now
+            return when
+        worker.stop.set()
+    at.bank.release()
+    await at.stop(worker)
+    return ""
 
 
-async def it_stays_in_its_group(at: Scene) -> None:
-    """Handlers take longer than max.poll.interval.ms, and there is no room for more."""
+async def it_stays_in_its_group(at: Scene, *, stopping: bool = False) -> None:
+    """Handlers take longer than max.poll.interval.ms, and there is no room for more.
+
+    ``stopping``: stop is set while they are at work.
+    """
     at.bank.held = lambda value: value.startswith("slow")
     other = at.join(**CLASSIC)
     await at.until(lambda: other.assigned == {0, 1}, ours=True)
@@ -44,21 +63,34 @@ async def it_stays_in_its_group(at: Scene) -> None:
     other.ever = {theirs}
     await at.send(*((mine, f"key {n}", f"slow {n}") for n in range(3)))
     assert await at.until(lambda: at.bank.calls), "a message is there, and handle was not called"
-    await _somebody_is_thrown_out(at)
     worker.expects_failure = True  # one that is thrown out may fail of it
+    if stopping:
+        worker.stop.set()
+        await _somebody_is_thrown_out(at)
+        await _a_rebalance_goes_by(at)
+        _check_kept(mine not in other.ever, "stop was set, and a handler took longer")
+        worker.expects_failure = False
+        at.bank.release()
+        await at.stop(worker)
+        return
+    await _somebody_is_thrown_out(at)
     at.bank.release()
     slow = {"slow 0", "slow 1", "slow 2"}
     await at.until(lambda: mine in other.ever or slow <= set(at.bank.applied()))
     await at.send((mine, "last", "last"))
     await at.until(lambda: mine in other.ever or "last" in at.bank.applied())
-    assert mine not in other.ever, mistake(
-        "slow-handler-rebalance",
-        f"max.poll.interval.ms is {POLL_INTERVAL}, and a handler took longer. The worker did not "
-        "poll meanwhile, so that it was taken for dead: its partition was given to another one.",
-    )
+    _check_kept(mine not in other.ever, "a handler took longer")
     worker.expects_failure = False
     await at.applied("last", *slow)
     await at.stop(worker)
+
+
+def _check_kept(kept: bool, said: str) -> None:
+    assert kept, mistake(
+        "slow-handler-rebalance",
+        f"max.poll.interval.ms is {POLL_INTERVAL}, and {said}. The worker did not poll "
+        "meanwhile, so that it was taken for dead: its partition was given to another one.",
+    )
 
 
 async def _somebody_is_thrown_out(at: Scene) -> None:
@@ -83,10 +115,13 @@ async def what_is_taken_away_is_let_go(at: Scene) -> None:
     worker = at.start()
     await at.called("0: 00", "1: 00")
     await at.a_reader_has_read_it_all()
+    asked = at.watch.asked
     other = at.join()
-    await _a_rebalance_goes_by(at)
-    if not other.assigned:  # the worker may finish first what has begun
-        at.bank.release()
+    await at.until(lambda: other.assigned or at.watch.revoking, seconds=PATIENCE)
+    if not other.assigned:
+        await _a_rebalance_goes_by(at)
+    if not other.assigned and (at.watch.revoking or at.watch.asked == asked):
+        at.bank.release()  # the worker finishes first what has begun
     handed_over = await at.until(lambda: other.assigned)
     assert handed_over, "another member joined the group, and the worker gave no partition away"
     await at.until(lambda: len(other.assigned) == 1)

@@ -36,7 +36,7 @@ async def every_message_is_handled(at: Scene) -> None:
 
 async def it_commits_what_is_done(at: Scene) -> None:
     """Partition 0 has a message that takes long; what comes after it is done."""
-    at.bank.held = lambda value: value == "ada 1"
+    at.bank.held = lambda value: value in ("ada 1", "ada 2")
     await at.send((0, "ada", "ada 1"))
     worker = at.start()
     assert await at.called("ada 1"), "a message is there, and handle was not called"
@@ -47,33 +47,46 @@ async def it_commits_what_is_done(at: Scene) -> None:
         "The first message of a partition was at work, and the partition was committed up to "
         f"{committed}. Had the worker been killed then, nobody would ever handle it.",
     )
-    await at.send((0, "bob", "bob 1"), (0, "cem", "cem 1"))
+    await at.send((0, "bob", "bob 1"), (0, "ada", "ada 2"), (0, "cem", "cem 1"))
     await at.until(lambda: {"bob 1", "cem 1"} <= set(at.bank.applied()))
     await _other_commits(at, "second")
     committed = await at.committed(0)
     assert not committed, mistake(
         "commits-over-a-gap",
-        "Of three messages, with the offsets 0, 1 and 2, the first was at work and the others were "
-        f"done. The partition was committed up to {committed}. Had the worker been killed then, "
-        "nobody would ever handle the first.",
+        "Of four messages, the one with offset 0 was at work, and those with 1 and 3 were done. "
+        f"The partition was committed up to {committed}. Had the worker been killed then, nobody "
+        "would ever handle the first.",
+    )
+    at.bank.release("ada 1")
+    await at.called("ada 2")
+    await _other_commits(at, "third", limit=2)
+    committed = await at.committed(0)
+    assert committed <= 2, mistake(
+        "commits-over-a-gap",
+        "Of four messages, those with the offsets 0, 1 and 3 were done. The one with 2 had waited "
+        "for the first, of the same key, and was at work now. The partition was committed up to "
+        f"{committed}. Had the worker been killed then, nobody would ever handle it.",
     )
     at.bank.release()
-    await at.applied("ada 1", "bob 1", "cem 1")
+    await at.applied("ada 1", "ada 2", "bob 1", "cem 1")
     behind = await at.until_committed(0, 1)
-    assert not behind, f"all is done, and of partition 0 with 3 messages committed is {behind}"
+    assert not behind, f"all is done, and of partition 0 with 4 messages committed is {behind}"
     await at.stop(worker)
 
 
-async def _other_commits(at: Scene, prefix: str) -> None:
-    """Wait until partition 1 was committed twice: whatever was committed of 0 before is seen."""
+async def _other_commits(at: Scene, prefix: str, limit: int = 0) -> None:
+    """Wait until partition 1 was committed twice: whatever was committed of 0 before is seen.
+
+    Or until more than ``limit`` is committed of 0.
+    """
     for number in range(2):
         await at.send((1, "dia", f"{prefix} {number}"))
         before = await at.committed(0)
-        if before:
+        if before > limit:
             return
 
         async def seen() -> bool:
-            return bool(await at.committed(0)) or await at.committed(1) == at.end(1)
+            return await at.committed(0) > limit or await at.committed(1) == at.end(1)
 
         if not await at.until(seen):
             return
@@ -136,13 +149,13 @@ async def a_key_waits_for_no_other(at: Scene) -> None:
 
 
 async def it_holds_no_more_than_its_limit(at: Scene) -> None:
-    """Twenty messages, a limit of five, and handlers that return when told."""
-    values = [f"customer {number}" for number in range(20)]
+    """Twenty messages of four keys, a limit of five, and handlers that return when told."""
+    values = [f"{number}" for number in range(20)]
     at.bank.held = lambda value: True
-    await at.send(*((0, value, value) for value in values))
+    await at.send(*((0, f"key {number % 4}", value) for number, value in enumerate(values)))
     worker = at.start(limit=5)
     assert await at.until(lambda: at.bank.calls), "20 messages are there, and handle was not called"
-    await at.until(lambda: len(at.bank.at_work) >= 5)
+    await at.until(lambda: len(at.bank.at_work) >= 4)
     await at.a_reader_has_read_it_all()
     _check_limit(at, 5)
     while len(at.bank.applied()) < len(values):
@@ -194,6 +207,8 @@ async def a_failure_ends_it(at: Scene) -> None:
     )
     began = [at.bank.values[call.partition, call.offset] for call in at.bank.calls]
     assert "bob 2" not in began, "handle raised for 'bob 1', and 'bob 2' was begun, of the same key"
+    late = sorted({"ada 2", "eva 1"} & set(began))
+    assert not late, f"handle raised for 'bob 1', and after that {late} were begun"
     assert ended, "handle raised, nothing is at work, and the worker has not ended"
     error = worker.task.exception()
     if isinstance(error, AssertionError):

@@ -37,17 +37,22 @@ def check_once(at: Transfer, said: str, *values: str) -> None:
 
 
 async def each_is_sent_once(at: Transfer) -> None:
-    """Payments from before the group and after it; one message that makes nothing."""
+    """Payments from before the group and after it; messages that make nothing, the last one, too."""
     await at.send("pay 1", "note", "pay 2")
     one = await at.start()
     await at.until(at.done)
-    await at.send("pay 3")
+    await at.send("pay 3", "note")
     done = await at.until(at.done)
     await at.settle()
     at.check()
     check_once(at, "Nothing had gone wrong", "pay 1", "pay 2", "pay 3")
     committed = await at.committed()
-    assert done, f"all 4 messages are converted, and committed of the source is {committed}"
+    assert done, (
+        "all 5 messages are converted, the last one to nothing, and committed of the source is "
+        f"{committed}"
+    )
+    odd = {key for topic, key in at.books.keys if topic == at.target} - {b"ada"}
+    assert not odd, f"the messages of the source have the key b'ada'; what was sent has {odd}"
     await at.stop(one)
 
 
@@ -144,6 +149,11 @@ async def a_failure_is_aborted(at: Transfer) -> None:
     assert error is not None, "convert raised, and transform returned as if nothing had happened"
     assert "pay 2" in str(error), (
         f"convert raised RuntimeError('pay 2 cannot be converted'), and transform raised {error!r}"
+    )
+    left = [value.decode() for one in at.books.open for _, value in one.sent]
+    assert not left, (
+        f"convert raised, transform ended, and its transaction was not aborted: {left} are in it, "
+        "and readers of what is committed wait behind them until it times out"
     )
     at.fails = lambda value: False
     again = await at.start()

@@ -51,6 +51,7 @@ class Watch:
         books: of transactions, for producers that are watched.
         polls: the messages that were handed over.
         asked: how often a consumer was asked for messages.
+        revoking: how many callbacks have been told that partitions go, and have not returned.
         fails_next_commit: a commit that is waited for fails, once.
         on_call: told before and after each call that has an effect.
     """
@@ -60,6 +61,7 @@ class Watch:
         self.books: Any = None
         self.polls: list[confluent_kafka.Message] = []
         self.asked = 0
+        self.revoking = 0
         self.fails_next_commit = False
         self.on_call: Callable[[str], None] = lambda call: None
         self.made: list[Any] = []  # consumers, in the order in which they were made
@@ -204,8 +206,25 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.watch = current_watch()
         self.life = self.watch.life
+        self.config = {**(args[0] if args else {}), **kwargs}
         super().__init__(*args, **kwargs)
         self.watch.made.append(self)
+
+    def subscribe(self, topics: Any, *args: Any, **kwargs: Any) -> None:
+        callbacks = {**dict(zip(("on_assign", "on_revoke", "on_lost"), args, strict=False)), **kwargs}
+        if callback := callbacks.get("on_revoke"):
+            callbacks["on_revoke"] = self._counted(callback)
+        Consumer.subscribe(self, topics, **callbacks)
+
+    def _counted(self, callback: Callable[..., Any]) -> Callable[..., None]:
+        def revoke(*args: Any) -> None:
+            self.watch.revoking += 1
+            try:
+                callback(*args)
+            finally:
+                self.watch.revoking -= 1
+
+        return revoke
 
     def poll(self, timeout: float | None = None) -> Any:
         seconds = -1.0 if timeout is None else float(timeout)

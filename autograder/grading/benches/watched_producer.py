@@ -21,7 +21,7 @@ Producer: Any = confluent_kafka.Producer
 """The one that nobody watches, for graders themselves."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Open:
     """A transaction that has begun."""
 
@@ -38,12 +38,16 @@ class Books:
     Attributes:
         visible: topic and value of all that is committed, or was sent without a transaction.
         offsets: by topic and partition, as transactions have committed them.
+        open: transactions that have begun, and have been neither committed nor aborted.
+        keys: topic and key of whatever was sent.
     """
 
     def __init__(self, *, carries_out: bool) -> None:
         self.carries_out = carries_out
         self.visible: list[tuple[str, bytes]] = []
         self.offsets: dict[tuple[str, int], int] = {}
+        self.open: list[_Open] = []
+        self.keys: set[tuple[str, bytes | None]] = set()
         self._owners: dict[str, object] = {}
 
     def own(self, name: str, owner: object) -> None:
@@ -57,9 +61,15 @@ class Books:
             raise KafkaException(KafkaError(KafkaError._FENCED, reason, True))
 
     def commit(self, one: _Open) -> None:
+        self.open.remove(one)
         self.visible += one.sent
         for place in one.offsets:
             self.offsets[place.topic, place.partition] = place.offset
+
+
+def _as_bytes(given: Any) -> bytes | None:
+    """As it is sent."""
+    return given.encode() if isinstance(given, str) else None if given is None else bytes(given)
 
 
 class WatchedProducer(Producer):  # type: ignore[misc]
@@ -77,7 +87,7 @@ class WatchedProducer(Producer):  # type: ignore[misc]
 
     def produce(self, topic: str, value: Any = None, *args: Any, **kwargs: Any) -> None:
         self.watch.told("produce", Producer.produce, self, topic, value, *args, **kwargs)
-        self._sent(topic, value)
+        self._sent(topic, value, args[0] if args else kwargs.get("key"))
 
     def produce_batch(self, topic: str, messages: Any, *args: Any, **kwargs: Any) -> Any:
         messages = list(messages)
@@ -86,11 +96,12 @@ class WatchedProducer(Producer):  # type: ignore[misc]
         )
         for message in messages:
             if "_error" not in message:
-                self._sent(topic, message.get("value"))
+                self._sent(topic, message.get("value"), message.get("key"))
         return count
 
-    def _sent(self, topic: str, value: Any) -> None:
-        sent = topic, value.encode() if isinstance(value, str) else bytes(value or b"")
+    def _sent(self, topic: str, value: Any, key: Any) -> None:
+        sent = topic, _as_bytes(value) or b""
+        self.books.keys.add((topic, _as_bytes(key)))
         if self._open is not None:
             self._open.sent.append(sent)
         elif not self._transactional_id:
@@ -112,6 +123,7 @@ class WatchedProducer(Producer):  # type: ignore[misc]
     def begin_transaction(self, *args: Any, **kwargs: Any) -> None:
         self._step("begin_transaction", Producer.begin_transaction, *args, **kwargs)
         self._open = _Open()
+        self.books.open.append(self._open)
 
     def send_offsets_to_transaction(
         self, positions: Any, metadata: Any, *args: Any, **kwargs: Any
@@ -134,6 +146,8 @@ class WatchedProducer(Producer):  # type: ignore[misc]
 
     def abort_transaction(self, *args: Any, **kwargs: Any) -> None:
         self._step("abort_transaction", Producer.abort_transaction, *args, **kwargs)
+        if self._open is not None:
+            self.books.open.remove(self._open)
         self._open = None
 
     def _step(self, name: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
