@@ -11,7 +11,8 @@ one topic into messages of another, in Kafka's transactions.
 apply_once: the effect is in your database
   1. A payment adds a row to `entries`, and its cents to the balance of its account in `accounts`.
   2. That happens once for each `payment_id`, however often `apply_once` is called for it: after it
-     was killed (at any await), by two workers at the same moment, with another place in the topic.
+     was killed or cancelled (at any await), by two workers at the same moment, with another place
+     in the topic.
   3. When it returns, all of it is committed. It returns True if it has booked the payment itself,
      and False if that had been done before.
   4. If there is no such account, UnknownAccount is raised, and nothing is written. Once the
@@ -27,9 +28,9 @@ transform: the effect is in Kafka
   5. For every message of `source`, `await convert(value)` gives the values to send to `target`,
      none or several; they get the message's key. A reader of `target` that reads only what is
      committed sees them once, however often the transformer is killed and started again.
-  6. Transactions are committed within five seconds, with what they have sent and how far `source`
-     is read. Several messages may share one. `source` is itself read only as far as it is
-     committed.
+  6. Transactions are committed within five seconds (`convert` takes milliseconds), with what they
+     have sent and how far `source` is read. Several messages may share one. `source` is itself read
+     only as far as it is committed.
   7. If `convert` raises, what its transaction has sent is aborted, its messages count as not read,
      and `transform` raises that exception.
   8. If another transformer with the same `transactional_id` has begun since, this one is a zombie:

@@ -18,10 +18,12 @@ Rules
      returned, even if later ones are done. What may be committed is so within five seconds. (A
      commit may fail in a rebalance. That ends nothing: commit again.)
   4. The worker never holds more than `limit` messages: read, and not done.
-  5. However long `handle` takes, the worker stays in its group, also with `limit` messages in hand.
-  6. When partitions are taken away, `handle` is called for none of their messages any more. What
-     has begun may be finished and committed before you let go, or be given up. Once they are gone,
-     nothing is committed for them. When they come back, the worker goes on where the group is then.
+  5. However long `handle` takes, the worker stays in its group: also with `limit` messages in hand,
+     and after `stop`.
+  6. When you are told that partitions are taken away, `handle` is called for none of their messages
+     any more. What has begun may be finished and committed before you let go, or be given up. Once
+     they are gone, nothing is committed for them. When they come back, the worker goes on where the
+     group is then.
   7. If `handle` raises, its message is not done (rule 3 holds), and the next one of its key does
      not begin. The worker begins nothing else, finishes what has begun, commits what may be, leaves
      the group, and raises that exception.

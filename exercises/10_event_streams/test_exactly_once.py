@@ -126,7 +126,9 @@ async def test_two_payments_of_one_account_both_count(world, submission, ledger)
         if isinstance(answer, BaseException):
             raise answer
     entries, balance = bank.entries("p-1") + bank.entries("p-2"), bank.balance("ada")
-    assert entries == [("ada", 500), ("ada", 70)], f"two payments were booked: entries has {entries}"
+    assert entries == [("ada", 500), ("ada", 70)], (
+        f"two payments were booked: entries has {entries}"
+    )
     assert balance not in (500, 70), mistake(
         "check-then-act",
         f"ada was paid 500 and 70 cents at the same moment. Both have their entry, and her account "
@@ -155,6 +157,22 @@ async def test_killed_anywhere_it_is_booked_once(world, submission, ledger):
     assert answer is not had, (
         f"{told}; {'it had been' if had else 'it had not been'} booked, and the answer is {answer}"
     )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1, at_every_await=True)
+async def test_cancelled_anywhere_it_is_booked_once(world, submission, ledger):
+    """If apply_once is cancelled, at whichever await, the payment is booked whole or not at all."""
+    bank = ledger("ada")
+    await world.interrupted(submission.apply_once(bank.path, pay(submission)))
+    known = bank.remembers("p-1")
+    await submission.apply_once(bank.path, pay(submission))
+    said = "A call was cancelled, and another one was given its payment"
+    assert bank.entries("p-1") or not known, mistake(
+        "id-without-effect",
+        f"{said}: the payment's id was in `applied`, it had no entry, and it never got one.",
+    )
+    check_once(bank, said, name="dedup-after-effect")
 
 
 @pytest.mark.points(2)

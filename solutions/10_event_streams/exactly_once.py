@@ -83,7 +83,7 @@ async def transform(
             await consumer.subscribe([source])
             while not stop.is_set():
                 message = await consumer.poll(0.1)
-                if message is None:
+                if message is None or stop.is_set():  # it may have been set meanwhile
                     continue
                 if message.error():
                     raise KafkaException(message.error())

@@ -7,7 +7,7 @@ import asyncio
 from ..mistakes import mistake
 from .kafka_desk import CLASSIC
 from .kafka_waiting import PATIENCE
-from .kafka_workers import POLL_INTERVAL, Running, Scene
+from .kafka_workers import POLL_INTERVAL, Scene
 
 _SILENT_FOR = 1.35
 """A stranger is thrown out after so many times the poll interval: by then, so is the worker."""
@@ -120,6 +120,7 @@ async def what_is_taken_away_is_let_go(at: Scene) -> None:
     await at.until(lambda: other.assigned or at.watch.revoking, seconds=PATIENCE)
     if not other.assigned:
         await _a_rebalance_goes_by(at)
+    begun = at.begun() if at.watch.revoking else set()  # told, it begins with none of them
     if not other.assigned and (at.watch.revoking or at.watch.asked == asked):
         at.bank.release()  # the worker finishes first what has begun
     handed_over = await at.until(lambda: other.assigned)
@@ -128,7 +129,7 @@ async def what_is_taken_away_is_let_go(at: Scene) -> None:
     assert len(other.assigned) == 1, "another member joined the group, and the worker is gone"
     [theirs] = other.assigned
     mine = 1 - theirs
-    begun = at.begun()
+    begun = begun or at.begun()
 
     async def read_it_all() -> bool:
         done = await at.committed(theirs) == at.end(theirs)  # the worker may have done it before
@@ -146,7 +147,8 @@ async def what_is_taken_away_is_let_go(at: Scene) -> None:
     late = sorted(v for v in at.begun() - begun if v.startswith(f"{theirs}"))
     assert not late, mistake(
         "ignores-revocation",
-        f"Partition {theirs} was given to another member. After that the worker began with {late}.",
+        f"Partition {theirs} was taken away for another member. After the worker had been told, it "
+        f"began with {late}.",
     )
     committed = await at.committed(theirs)
     assert committed == at.end(theirs), mistake(

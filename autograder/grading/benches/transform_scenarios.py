@@ -37,7 +37,7 @@ def check_once(at: Transfer, said: str, *values: str) -> None:
 
 
 async def each_is_sent_once(at: Transfer) -> None:
-    """Payments from before the group and after it; messages that make nothing, the last one, too."""
+    """Payments from before the group and after it; messages that make nothing, the last one too."""
     await at.send("pay 1", "note", "pay 2")
     one = await at.start()
     await at.until(at.done)

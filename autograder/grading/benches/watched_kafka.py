@@ -211,7 +211,10 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
         self.watch.made.append(self)
 
     def subscribe(self, topics: Any, *args: Any, **kwargs: Any) -> None:
-        callbacks = {**dict(zip(("on_assign", "on_revoke", "on_lost"), args, strict=False)), **kwargs}
+        callbacks = {
+            **dict(zip(("on_assign", "on_revoke", "on_lost"), args, strict=False)),
+            **kwargs,
+        }
         if callback := callbacks.get("on_revoke"):
             callbacks["on_revoke"] = self._counted(callback)
         Consumer.subscribe(self, topics, **callbacks)

@@ -42,9 +42,14 @@ class Worker:
                     task = asyncio.create_task(self.job(message))
                     self.jobs[message.partition()][message.offset()] = task
                 await self.store()
-            # locks that wait for others find that it is over
-            rest = [t for offsets in self.jobs.values() for t in offsets.values()]
-            await asyncio.gather(*rest, return_exceptions=True)
+            # locks that wait for others find that it is over; who finishes shows that it lives
+            while rest := [
+                t for offsets in self.jobs.values() for t in offsets.values() if not t.done()
+            ]:
+                await asyncio.wait(rest, timeout=0.2)
+                await self.consumer.pause(await self.consumer.assignment())
+                await self.consumer.poll(0)
+                await self.store()
             await self.store()
         finally:
             await self.consumer.close()

@@ -108,8 +108,11 @@ async def work(config, handle, stop, *, topic, limit=100):
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
             await commit()
-        if tasks:
-            await asyncio.wait(tasks)
+        while tasks:
+            await asyncio.wait(tasks, timeout=0.2)
+            await consumer.pause(await consumer.assignment())
+            await consumer.poll(0)
+            await commit()
         await commit()
     finally:
         await consumer.close()
