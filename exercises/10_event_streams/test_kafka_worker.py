@@ -63,7 +63,7 @@ def test_it_holds_no_more_than_its_limit(on_kafka):
 @pytest.mark.points(3)
 @pytest.mark.hint("Who polls while a handler is at work?")
 def test_it_stays_in_its_group(on_kafka):
-    """While handlers are slower than max.poll.interval.ms, after stop too, it stays in its group."""
+    """While handlers outlast max.poll.interval.ms, after stop too, it keeps its partitions."""
     if silent := on_kafka(rebalances.it_asks_while_it_works):
         stopping = silent == "stopping"
         on_kafka(partial(rebalances.it_stays_in_its_group, stopping=stopping), partitions=2)

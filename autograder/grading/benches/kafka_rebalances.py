@@ -33,18 +33,21 @@ async def it_asks_while_it_works(at: Scene) -> str:
     )
     await at.a_reader_has_read_it_all()
     for when in ("at work", "stopping"):
-        asked = at.watch.asked
-        asks = await at.until(
-            lambda asked=asked: at.watch.asked >= asked + 2,  # type: ignore[misc]
-            seconds=POLL_INTERVAL / 1000,
-        )
-        if not asks:
+        if not await _goes_on_asking(at):
             worker.expects_failure = True  # it may have been thrown out by now
             return when
         worker.stop.set()
     at.bank.release()
     await at.stop(worker)
     return ""
+
+
+async def _goes_on_asking(at: Scene) -> bool:
+    """It does, or it has given up its work, and has nothing to stay for: that is told elsewhere."""
+    enough = at.watch.asked + 2
+    return await at.until(
+        lambda: at.watch.asked >= enough or not at.bank.at_work, seconds=POLL_INTERVAL / 1000
+    )
 
 
 async def it_stays_in_its_group(at: Scene, *, stopping: bool = False) -> None:

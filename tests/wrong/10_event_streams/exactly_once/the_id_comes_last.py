@@ -4,7 +4,8 @@ Killed between the two commits, it books again.
 
 mistake: dedup-after-effect
 also: not-idempotent
-fails: test_killed_anywhere_it_is_booked_once, test_two_at_one_moment_book_it_once
+fails: test_killed_anywhere_it_is_booked_once, test_two_at_one_moment_book_it_once,
+    test_cancelled_anywhere_it_is_booked_once
 """
 
 import asyncio
