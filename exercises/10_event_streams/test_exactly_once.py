@@ -152,6 +152,10 @@ async def test_killed_anywhere_it_is_booked_once(world, submission, ledger):
         "id-without-effect",
         f"{told}: the payment's id was in `applied`, it had no entry, and it never got one.",
     )
+    assert bank.entries("p-1") or answer is not False, (
+        f"{told}, and the answer was False: neither `entries` nor `applied` knew of it. What a "
+        "worker remembers for itself dies with it."
+    )
     check_once(bank, told, name="dedup-after-effect")
     had = bool(entries) and balance == 500
     assert answer is not had, (
