@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ...clock import wall_time
+from ..port import ServerOnPort
 from .core import Broker
 from .deadletters import DeadLetter
 from .faults import Cut, Faults, When, check_name
@@ -17,7 +18,6 @@ from .serving import ServerProtocol
 from .views import EVENTS, Happening, QueueView
 
 if TYPE_CHECKING:
-    from ...network.server import SimulatedServer
     from ...world import World
 
 Range = tuple[float, float]
@@ -25,7 +25,7 @@ _NOTED = ("return", "refuse", "requeue", "dead-letter", "close-channel", "close-
 """What the timeline tells: the rest can be seen in what is sent and what arrives."""
 
 
-class AmqpBroker:
+class AmqpBroker(ServerOnPort):
     """An AMQP 0-9-1 broker on a host of the world's network, that behaves as RabbitMQ does.
 
     aio-pika connects to `url` as it would to any other::
@@ -55,9 +55,7 @@ class AmqpBroker:
         users: dict[str, str] | None = None,
         consumer_timeout: float | None = 1800.0,
     ) -> None:
-        self.world = world
-        self.host = host
-        self.port = port
+        super().__init__(world, host, port)
         self.latency = latency
         self.storing = storing
         self.core = Broker(self, vhosts=vhosts, users=users, consumer_timeout=consumer_timeout)
@@ -68,8 +66,6 @@ class AmqpBroker:
         self._to_flush: dict[ServerProtocol, None] = {}
         self._waiters: dict[asyncio.Event, None] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._listening: SimulatedServer | None = None
-        self._listen()
 
     def __repr__(self) -> str:
         return f"<AmqpBroker {self.host}:{self.port}, {len(self.protocols)} connections>"
@@ -202,11 +198,9 @@ class AmqpBroker:
         Durable queues keep their persistent messages. A crash says nothing to clients, and loses
         what was not on disk yet (and so was never confirmed).
         """
-        if self._listening is None:
+        if not self._hang_up():
             return
         self.fault(f"{self.host} {'crashes' if crash else 'shuts down'}")
-        self._listening.close()
-        self._listening = None
         for protocol in list(self.protocols):
             if crash:
                 protocol.forget_waiting()
@@ -217,27 +211,6 @@ class AmqpBroker:
                 protocol.drop()
         self.core.restart(crash)
         self.settle()
-
-    def start(self) -> None:
-        """Come up again, after `stop`."""
-        if self._listening is None:
-            self.fault(f"{self.host} is up again")
-            self._listen()
-
-    async def restart(self, down_for: float = 1.0, *, crash: bool = False) -> None:
-        """`stop`, and `start` after ``down_for`` virtual seconds."""
-        self.stop(crash=crash)
-        await asyncio.sleep(down_for)
-        self.start()
-
-    async def refuse(self, seconds: float) -> None:
-        """Refuse new connections for a while; those there are live on."""
-        if self._listening is not None:
-            self.fault(f"{self.host} refuses connections")
-            self._listening.close()
-            self._listening = None
-        await asyncio.sleep(seconds)
-        self.start()
 
     def block(self, reason: str = "low on memory") -> None:
         """Raise an alarm: clients that publish get connection.blocked, and are not read from."""
@@ -250,12 +223,6 @@ class AmqpBroker:
         for protocol in list(self.protocols):
             protocol.block()
         self.settle()
-
-    def fault(self, text: str) -> None:
-        self.world.record("fault", text, lane="")
-
-    def note(self, text: str) -> None:
-        self.world.record("note", text, lane="")
 
     # -- what the core asks -----------------------------------------------------------------------
 
@@ -295,10 +262,8 @@ class AmqpBroker:
 
     # -- the shell --------------------------------------------------------------------------------
 
-    def _listen(self) -> None:
-        self._listening = self.world.network.listen(
-            lambda: ServerProtocol(self), self.host, self.port
-        )
+    def _accept(self) -> ServerProtocol:
+        return ServerProtocol(self)
 
     def has_output(self, protocol: ServerProtocol) -> None:
         """A connection has something to say, once everything is settled."""

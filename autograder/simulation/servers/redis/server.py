@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...clock import EPOCH
 from ...loop import START
+from ..port import ServerOnPort
 from .engine import Engine
 from .faults import Condition, Cut, Faults, When
 from .replies import Reply
@@ -15,7 +16,6 @@ from .serving import Connection
 from .views import Client, Executed, StreamView, client_of, text, value_of
 
 if TYPE_CHECKING:
-    from ...network.server import SimulatedServer
     from ...world import World
     from .keyspace import Database
     from .session import Session
@@ -25,7 +25,7 @@ _EPOCH = round(EPOCH * 1000)
 _TRIFLE = 1e-6
 
 
-class RedisServer:
+class RedisServer(ServerOnPort):
     """A Redis server on a host of the world's network, that behaves as Valkey 9 does.
 
     redis-py's asyncio client connects to `url` as it would to any other::
@@ -51,9 +51,7 @@ class RedisServer:
         persistent: bool = True,
         password: str | None = None,
     ) -> None:
-        self.world = world
-        self.host = host
-        self.port = port
+        super().__init__(world, host, port)
         self.latency = latency
         self.persistent = persistent
         self.password = password
@@ -71,8 +69,6 @@ class RedisServer:
         self._hooks: list[Callable[[Executed], object]] = []
         self._limit: tuple[bytes, tuple[int, int, float]] = (b"", (0, 0, 0.0))
         self.engine = self._new_engine()
-        self._listening: SimulatedServer | None = None
-        self._listen()
 
     def __repr__(self) -> str:
         return f"<RedisServer {self.host}:{self.port}, {self.connections} connections>"
@@ -242,12 +238,10 @@ class RedisServer:
         Data is kept if the server is ``persistent``, unless ``lose_data`` says otherwise. Scripts
         and subscriptions are gone in any case.
         """
-        if self._listening is None:
+        if not self._hang_up():
             return
         lost = not self.persistent if lose_data is None else lose_data
         self.fault(f"{self.host} goes down{', and loses its data' if lost else ''}")
-        self._listening.close()
-        self._listening = None
         self.frozen = False
         self._thawing.clear()
         for connection in list(self._connections):
@@ -256,27 +250,6 @@ class RedisServer:
         if not lost:
             self.engine.databases = before.databases
         self.settle()
-
-    def start(self) -> None:
-        """Come up again, after `stop`."""
-        if self._listening is None:
-            self.fault(f"{self.host} is up again")
-            self._listen()
-
-    async def restart(self, down_for: float = 1.0, *, lose_data: bool | None = None) -> None:
-        """`stop`, and `start` after ``down_for`` virtual seconds."""
-        self.stop(lose_data=lose_data)
-        await asyncio.sleep(down_for)
-        self.start()
-
-    async def refuse(self, seconds: float) -> None:
-        """Refuse new connections for a while; those there are live on."""
-        if self._listening is not None:
-            self.fault(f"{self.host} refuses connections")
-            self._listening.close()
-            self._listening = None
-        await asyncio.sleep(seconds)
-        self.start()
 
     # -- what its connections ask ---------------------------------------------------------------
 
@@ -370,14 +343,8 @@ class RedisServer:
 
     # -- details --------------------------------------------------------------------------------
 
-    def fault(self, said: str) -> None:
-        self.world.record("fault", said, lane="")
-
-    def note(self, said: str) -> None:
-        self.world.record("note", said, lane="")
-
-    def _listen(self) -> None:
-        self._listening = self.world.network.listen(lambda: Connection(self), self.host, self.port)
+    def _accept(self) -> Connection:
+        return Connection(self)
 
     def _new_engine(self) -> Engine:
         key = f"{self.host} at random"
