@@ -7,8 +7,8 @@ gateways. Behind the gateways is a Redis, and behind that some workers:
     viewer <-- gateway <----- read again, or add it up <----- PUBLISH --+
 
 Write both: `serve_board` is a gateway, `work` a worker. Several of each run at once, each knows of
-the others only by way of Redis, any of them may be killed, and those beside yours may be written
-by somebody else.
+the others only by way of Redis, and any of them may be killed. All workers of a board run the same
+code, but your gateways may have somebody else's workers, and your workers somebody else's gateways.
 
 Over the WebSocket everything is a text message that holds one JSON object. A client says
     {"type": "score", "player": "ada", "seq": 7, "score": 4200}    as often as it likes
@@ -90,7 +90,7 @@ async def serve_board(
 ) -> AsyncIterator[Server]:
     """Serve a board until the block is left. Port 0 is any free one.
 
-    `url`: the Redis, "redis://..."; `fps`: boards a second for each client, at most.
+    `url`: the Redis, "redis://..."; `fps`: boards a second for each client, at most; 2 or more.
     """
     raise NotImplementedError
     yield

@@ -14,7 +14,8 @@ Rules
      were there before the group. If the group or the stream is not there, the worker creates it.
   2. An entry is acknowledged when its `handle` has returned, and not before.
   3. What has been pending for `idle` seconds without being delivered or claimed, by Redis' count,
-     belongs to a dead worker: within another `idle` seconds a living one handles it. No sooner.
+     belongs to a dead worker: within another `idle` seconds a living one that has a hand free
+     handles it. No sooner.
   4. As long as a worker lives, none of its entries becomes that idle, however long `handle` takes:
      nobody else gets them, and it does not get them twice.
   5. If `handle` raises, the entry stays pending, and is handled again as if its worker had died
@@ -22,9 +23,10 @@ Rules
   6. An entry is delivered for work at most `max_deliveries` times, whether `handle` raised or the
      worker died. When it would be delivered once more, it goes to the stream `{stream}:dead`, with
      its fields and one more, `entry`: its id. It is never lost on the way; rather there twice.
-  7. What is acknowledged, and older than `retention` seconds by its id, is removed from the stream
-     within `idle` seconds; up to a hundred such entries may stay, so that you can trim
-     approximately. Nothing else is removed, however old it is.
+  7. What is acknowledged, with all that is before it, and older than `retention` seconds by its id,
+     is removed from the stream within `idle` seconds; up to a hundred such entries may stay, so
+     that you can trim approximately. Nothing younger is removed, and nothing that is not
+     acknowledged, however old it is.
   8. When `stop` is set, `handle` is not called any more. What has begun is finished and
      acknowledged; what was read and not begun stays pending. Then the connections are closed, and
      `work` returns: within ten seconds if nothing has begun.
@@ -37,7 +39,7 @@ is the only group of the stream. An id begins with the time in milliseconds sinc
 clocks agree.
 
 Out of scope: the order of entries; how many are handled at once; the cancellation of `work`; a
-server that is down for `idle` seconds or more, or loses its data.
+server that is down for half of `idle` or more, or loses its data.
 """
 
 from __future__ import annotations

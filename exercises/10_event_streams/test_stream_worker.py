@@ -274,6 +274,48 @@ async def test_what_has_begun_is_finished(world, submission):
     await at.stop(other)
 
 
+@pytest.mark.points(2)
+@pytest.mark.hint("A reply may be on its way when stop is set. What do you do with it?")
+@simulate(seeds=2)
+async def test_what_comes_after_stop_is_left(world, submission):
+    """What is read or claimed at the moment at which stop is set, is left to others."""
+    at = make_scene(world, submission, idle=20.0)
+    await at.make_group()
+    what = ("XREADGROUP", "XCLAIM")[world.seed]
+    begun = set()
+    if what == "XCLAIM":
+        await at.publish("ada")
+        async with await at.client("dead") as dead:
+            await dead.xreadgroup(GROUP, "dead", {STREAM: ">"})
+    worker = at.start("worker 1")
+
+    def when_it_is_given(one):
+        given = [row for row in at.stream.pending(GROUP) if row.consumer == "worker 1"]
+        if one.client == "worker 1" and given and not worker.stop.is_set():
+            begun.update(call.entry for call in at.warehouse.calls)
+            worker.stop.set()
+
+    at.server.on_command(when_it_is_given)
+    await asyncio.sleep(3)
+    if what == "XREADGROUP":
+        await at.publish("ada")
+    await at.within(60, worker.stop.is_set)
+    await asyncio.sleep(30)
+    at.check(worker)
+    called = [call for call in at.warehouse.calls if call.entry not in begun]
+    assert not called, (
+        "stop was set; the reply that gave the worker an order was still on its way, and when it "
+        f"came, handle was called for {called[0].order}"
+    )
+    await at.stop(worker)
+    other = at.start("worker 2")
+    await at.within(60, lambda: at.warehouse.packed()["ada"])
+    packed = at.warehouse.packed()
+    await at.until_quiet(20)
+    await at.stop(other)
+    assert packed["ada"], "stop was set before an order had begun, and no other worker packed it"
+
+
 @pytest.mark.points(1)
 @simulate(seeds=2)
 async def test_it_stops_when_there_is_nothing_to_do(world, submission):
