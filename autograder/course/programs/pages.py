@@ -6,15 +6,21 @@ from pathlib import Path
 
 from aiohttp import web
 
+_SHARED = Path(__file__).resolve().parent / "page"
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _POLICY = "default-src 'self'; connect-src 'self' ws://127.0.0.1:*; img-src 'self' data:"
 
 
 def add_files(app: web.Application, folder: Path, files: Mapping[str, str]) -> None:
-    """Serve files of a folder, by their addresses: nothing else, and nothing from elsewhere."""
+    """Serve files of a folder, by their addresses, and the style sheet that all pages share.
+
+    Nothing else is served, and nothing from elsewhere.
+    """
+    paths = {address: folder / name for address, name in files.items()}
+    paths["/page.css"] = _SHARED / "page.css"
 
     async def give_file(request: web.Request) -> web.Response:
-        path = folder / files[request.path]
+        path = paths[request.path]
         return web.Response(
             text=path.read_text("utf-8"),
             content_type=_KINDS[path.suffix],
@@ -22,7 +28,7 @@ def add_files(app: web.Application, folder: Path, files: Mapping[str, str]) -> N
             headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"},
         )
 
-    for address in files:
+    for address in paths:
         app.router.add_get(address, give_file)
 
 
