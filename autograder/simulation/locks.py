@@ -96,6 +96,8 @@ class Locks:
         text = f"{self._world.label(task)}  waits for {wait.text}"
         if wait.file:
             text += f"    {Path(wait.file).name} line {wait.line}"
+        if getattr(task, "cancelled_at", None) is not None:
+            text += ", though it was cancelled"
         entry = self._waiting.get(task)
         holder = self._holders.get(entry[0]) if entry else None
         if holder is not None:

@@ -124,6 +124,13 @@ async def test_leaving_and_coming_at_once(world, submission):
         for number in range(6):
             leaving = asyncio.create_task(one.aclose())
             await world.pause("between", 0.0, 0.1)
+            if number % 2:  # somebody comes, and gives up
+                giving_up = asyncio.create_task(relay.subscribe("lamps"))
+                await world.pause("before it gives up", 0.0, 0.1)
+                giving_up.cancel()
+                await asyncio.gather(giving_up, return_exceptions=True)
+                if not giving_up.cancelled():
+                    await giving_up.result().aclose()
             one = await in_time(relay.subscribe("lamps"), "subscribe()")
             for when in (b"at once", b"later"):
                 reached = publisher.publish("lamps", b"%s %d" % (when, number))
@@ -335,6 +342,39 @@ async def test_a_cancelled_subscribe_leaves_nothing(world, submission):
             assert listener.data == [b"again"], (
                 f"a subscribe() was cancelled; then {listener.channel} had a message, and its "
                 f"subscriber got {listener.data}"
+            )
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Cancelled, and at that moment it is confirmed: who takes it off the list?")
+@simulate(seeds=1, steps=STEPS)
+async def test_cancelled_as_it_is_confirmed(world, submission):
+    """A subscribe() that is cancelled in the moment of its confirmation leaves nothing, either."""
+    server, publisher = open_server(world)
+    world.network.link("relay", "redis", latency=(0.1, 0.1))
+    relay = submission.RedisRelay(server.url, heartbeat=HEARTBEAT)
+    with world.network.at("relay"):
+        async with relay:
+            await Listener.join(world, relay, "tea")
+            begun = world.time()
+            await in_time(relay.subscribe("chairs"), "subscribe()")
+            takes = world.time() - begun
+            channels = [f"channel {number}" for number in range(12)]
+            for turns, channel in enumerate(channels):
+                coming = asyncio.create_task(relay.subscribe(channel))
+                await asyncio.sleep(takes)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+                if not coming.cancelled():
+                    await coming.result().aclose()
+            await asyncio.sleep(2)
+            left = [channel for channel in channels if publisher.publish(channel)]
+            assert not left, mistake(
+                "forgets-to-unsubscribe",
+                "12 calls of subscribe() were cancelled about when Redis confirmed them, and "
+                f"{len(left)} left their channel subscribed.",
             )
 
 

@@ -1,6 +1,7 @@
 """Grades what redis_relay.py does when the connection is lost."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -138,6 +139,35 @@ async def test_a_gap_covers_what_was_on_its_way(world, submission):
         await talking
         await asyncio.sleep(1)
         assert_honest(listener, publisher, dead, what)
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("A PONG is on its way for a while. What may be published meanwhile?")
+@simulate(seeds=2, steps=STEPS)
+async def test_a_gap_begins_when_the_ping_was_sent(world, submission):
+    """A Gap covers what was published while the last PONG was on its way."""
+    server, publisher = open_server(world)
+    pinged = asyncio.Event()
+    server.on_command(lambda one: pinged.set() if one.name == "PING" else None)
+    world.network.link("relay", "redis", latency=(0.5, 0.5))
+    relay = submission.RedisRelay(server.url, heartbeat=HEARTBEAT)
+    with world.network.at("relay"):
+        async with relay:
+            listener = await Listener.join(world, relay, "lamps")
+            await asyncio.sleep(HEARTBEAT)
+            pinged.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(pinged.wait(), 2 * HEARTBEAT)
+            await asyncio.sleep(0.1)
+            dead = world.time()
+            server.disconnect(silently=True)
+            await asyncio.sleep(0.1)
+            publisher.publish("lamps")
+            await asyncio.sleep(3 * HEARTBEAT + 1)
+            what = "The connection died without a word while a PONG was on its way."
+            await assert_listens_again([listener], publisher, 3 * HEARTBEAT + 1, what)
+            await asyncio.sleep(1)
+            assert_honest(listener, publisher, dead, what)
 
 
 @pytest.mark.points(1)

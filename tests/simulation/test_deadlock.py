@@ -40,6 +40,25 @@ def test_two_tasks_that_wait_for_each_other_are_named() -> None:
     assert "held by move('a')" in second
 
 
+def test_who_waits_though_it_was_cancelled_is_told() -> None:
+    """Whoever swallows a cancellation, and be it a library, leaves somebody who waits in vain."""
+
+    async def deaf(items: asyncio.Queue[int]) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await items.get()
+        await items.get()  # here
+
+    async def program(world: World) -> None:
+        task = asyncio.create_task(deaf(asyncio.Queue()))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    [row, _] = accuse(program, "deadlock", seeds=1).rows
+    assert row.startswith("deaf")
+    assert row.endswith(", though it was cancelled")
+
+
 def test_a_cycle_is_a_deadlock_while_heartbeats_tick() -> None:
     """Other tasks go on, and the two that cannot are found all the same, soon."""
 
