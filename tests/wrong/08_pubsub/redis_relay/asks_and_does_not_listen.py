@@ -3,7 +3,7 @@
 On a dead connection a PING is written into a buffer, without an error.
 
 mistake: half-open-unnoticed
-fails: test_a_connection_that_dies_without_a_word
+fails: test_a_connection_that_dies_without_a_word, test_a_gap_begins_when_the_ping_was_sent
 """
 
 from __future__ import annotations

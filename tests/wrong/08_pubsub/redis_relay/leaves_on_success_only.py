@@ -3,7 +3,8 @@
 It was. The channel is subscribed for nobody, for good.
 
 mistake: forgets-to-unsubscribe
-fails: test_a_cancelled_subscribe_leaves_nothing, test_who_comes_in_an_outage_waits
+fails: test_a_cancelled_subscribe_leaves_nothing, test_who_comes_in_an_outage_waits,
+    test_cancelled_as_it_is_confirmed
 """
 
 from __future__ import annotations

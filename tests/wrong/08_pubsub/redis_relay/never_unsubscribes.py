@@ -4,7 +4,7 @@ After a week Redis sends everything that anybody has ever looked at.
 
 mistake: forgets-to-unsubscribe
 fails: test_the_last_one_out_unsubscribes, test_a_cancelled_subscribe_leaves_nothing,
-    test_who_does_not_read_holds_up_nobody
+    test_who_does_not_read_holds_up_nobody, test_cancelled_as_it_is_confirmed
 """
 
 from __future__ import annotations

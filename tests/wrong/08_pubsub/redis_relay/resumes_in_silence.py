@@ -5,7 +5,8 @@ That is what is wrong with it: messages are missing, and who listens believes th
 mistake: assumes-delivery
 fails: test_a_lost_connection_is_told, test_a_connection_that_dies_without_a_word,
     test_a_gap_covers_what_was_on_its_way, test_every_loss_is_told,
-    test_who_comes_in_an_outage_waits, test_what_waits_survives_the_connection
+    test_who_comes_in_an_outage_waits, test_what_waits_survives_the_connection,
+    test_a_gap_begins_when_the_ping_was_sent
 """
 
 from __future__ import annotations

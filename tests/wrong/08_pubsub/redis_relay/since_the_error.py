@@ -4,7 +4,7 @@ A connection that dies without a word is dead for half a minute before there is 
 
 mistake: understated-gap
 fails: test_a_connection_that_dies_without_a_word, test_a_gap_covers_what_was_on_its_way,
-    test_a_lost_connection_is_told
+    test_a_lost_connection_is_told, test_a_gap_begins_when_the_ping_was_sent
 """
 
 from __future__ import annotations
