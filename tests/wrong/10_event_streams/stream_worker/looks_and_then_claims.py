@@ -3,7 +3,7 @@
 Another worker has looked at the same moment, and claims it, too.
 
 mistake: claims-from-the-living
-fails: test_one_of_the_living_takes_over
+fails: test_one_of_the_living_takes_over, test_it_holds_what_it_has_when_a_connection_breaks
 """
 
 import asyncio

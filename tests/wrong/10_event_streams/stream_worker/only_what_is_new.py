@@ -6,7 +6,8 @@ mistake: pending-never-read
 fails: test_the_dead_are_told_from_the_living, test_a_failed_entry_is_tried_again,
     test_a_poisoned_entry_is_put_aside, test_a_long_handler_is_no_poison,
     test_killed_anywhere_nothing_is_lost, test_killed_anywhere_the_poisoned_is_kept,
-    test_one_of_the_living_takes_over, test_it_carries_on_when_a_connection_breaks
+    test_one_of_the_living_takes_over, test_it_carries_on_when_a_connection_breaks,
+    test_what_comes_after_stop_is_left
 """
 
 import asyncio

@@ -4,7 +4,7 @@ With handlers that are quicker than `idle`, nobody notices.
 
 mistake: claims-from-the-living
 fails: test_nobody_takes_what_the_living_have, test_what_has_begun_is_finished,
-    test_a_long_handler_is_no_poison
+    test_a_long_handler_is_no_poison, test_it_holds_what_it_has_when_a_connection_breaks
 """
 
 import asyncio

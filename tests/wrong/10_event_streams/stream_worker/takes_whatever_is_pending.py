@@ -3,7 +3,8 @@
 mistake: claims-from-the-living
 fails: test_the_dead_are_told_from_the_living, test_nobody_takes_what_the_living_have,
     test_a_failed_entry_is_tried_again, test_what_has_begun_is_finished,
-    test_one_of_the_living_takes_over
+    test_one_of_the_living_takes_over,
+    test_it_holds_what_it_has_when_a_connection_breaks
 """
 
 import asyncio
