@@ -7,6 +7,7 @@ mistake would teach a learner to distrust the grader.
 from __future__ import annotations
 
 import asyncio
+import dis
 import functools
 import gc
 import inspect
@@ -14,7 +15,7 @@ import sys
 import warnings
 from collections.abc import Coroutine
 from pathlib import Path
-from types import CoroutineType
+from types import CoroutineType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from .loop import lost_exception
@@ -31,6 +32,8 @@ _GRACE = 30.0
 """Virtual seconds a cancelled task may take to clean up after the test is over."""
 _GRACE_STEPS = 5_000
 _ORIGIN_DEPTH = 4
+_AWAITS = {"SEND", "YIELD_VALUE", "RESUME", "CLEANUP_THROW", "JUMP_BACKWARD_NO_INTERRUPT"}
+"""What a frame is at, on one Python or another, when an await of it raises."""
 
 
 # -- never-awaited ------------------------------------------------------------------------------
@@ -55,11 +58,14 @@ class Unawaited:
         frame = sys._getframe(1)
         while frame is not None:
             if frame.f_lineno == line and frame.f_code.co_filename == file:
+                if _waits(frame):
+                    break
                 self.certain.append(problem)
                 return
             frame = frame.f_back  # type: ignore[assignment]
-        # Dropped later, with what held it. If an exception or a cancellation ended studied code,
-        # the coroutine may just not have had its turn: see `confirmed`.
+        # Dropped later, with what held it, or by an await that raised. If an exception or a
+        # cancellation ended studied code, the coroutine may just not have had its turn: see
+        # `confirmed`.
         if not self.excused:
             self.suspected.append(problem)
 
@@ -102,6 +108,15 @@ class Unawaited:
             file,
             line,
         )
+
+
+def _waits(frame: FrameType) -> bool:
+    """True if a frame stands at an await. A coroutine that is dropped there was waiting for its
+    turn, as ``receive()`` in ``wait_for(receive(), await time_left())``, and the await raised."""
+    at = frame.f_lasti
+    while at > 0 and dis.opname[frame.f_code.co_code[at]] == "CACHE":
+        at -= 2
+    return dis.opname[frame.f_code.co_code[at]] in _AWAITS
 
 
 def install(patches: Patches, current: Any) -> None:

@@ -101,6 +101,35 @@ def test_a_coroutine_in_a_reference_cycle_is_found_in_its_own_world() -> None:
     assert [problem.name for problem in finding.problems] == ["never-awaited"]
 
 
+@pytest.mark.parametrize("ends", ["is cancelled", "raises", "is killed"])
+def test_a_coroutine_whose_turn_never_came_was_not_forgotten(ends: str) -> None:
+    """It stood in the same line as an await that was cancelled, that raised, or during which the
+    process was killed."""
+
+    async def time_left() -> float:
+        await asyncio.sleep(1)
+        if ends == "raises":
+            raise ValueError("no time")
+        return 1.0
+
+    async def work() -> None:
+        await asyncio.wait_for(step(), await time_left())
+
+    async def program(world: World) -> None:
+        with world.network.at("worker"):
+            task = asyncio.create_task(work())
+        await asyncio.sleep(0.5)
+        if ends == "is killed":
+            world.kill("worker")
+        elif ends == "is cancelled":
+            task.cancel()
+        await asyncio.wait([task], timeout=5)
+        if task.done() and not task.cancelled():
+            task.exception()
+
+    assert explore(program, seeds=1) is None
+
+
 # -- leaked-task ----------------------------------------------------------------------------------
 
 
