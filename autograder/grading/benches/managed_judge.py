@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..mistakes import mistake
-from .managed_shop import AGENT_OF, LONG, ManagedShop
+from .managed_shop import AGENT_OF, LONG, ManagedShop, Sent
 
 GENERAL = {
     "undone, never done": "undo-what-never-happened",
@@ -78,6 +78,8 @@ def _of_an_order(shop: ManagedShop, order_id: str) -> Iterator[Fault]:
         said = (
             f"{order_id} has had no end for {LONG / 3600:.0f} hours. What has happened: {so_far}."
         )
+        if "OrderDelivered" in happened or (happened and not agents.left(order_id)):
+            said += " Nothing is left to be done, and the shop was not told."
         yield Fault("no end", said)
         return
     if len(types) > 1:
@@ -90,10 +92,27 @@ def _of_an_order(shop: ManagedShop, order_id: str) -> Iterator[Fault]:
             yield Fault("untrue", said)
     else:
         yield from _cancelled_wrongly(shop, order_id, told[0].time)
+    yield from _goes_on(shop, order_id, told)
+
+
+def _goes_on(shop: ManagedShop, order_id: str, told: Sequence[Sent]) -> Iterator[Fault]:
+    """Something was sent although the order had ended. Killed before it could write down that it
+    has told the shop, a manager tells it once more: the same message."""
+    end = told[0]
     for sent in shop.sent:
-        if sent.mail.order_id == order_id and sent.to != "shop" and sent.time > told[0].time:
+        if sent.mail.order_id == order_id and sent.to != "shop" and sent.time > end.time:
             said = f"{sent.mail.type} was sent for {order_id} after its end had been told."
             yield Fault("goes on", said)
+            return
+    for again in told[1:]:
+        what = f"{again.mail.type} of {order_id} was sent to the shop"
+        if not any(end.time <= kill <= again.time for kill in shop.kills):
+            times = f"after {end.time:.0f} s and after {again.time:.0f} s"
+            yield Fault("goes on", f"{what} {times}: it had ended, and nobody had been killed.")
+            return
+        if again.mail.id != end.mail.id:
+            ids = f"{end.mail.id!r} and {again.mail.id!r}"
+            yield Fault("told twice", f"{what} with the ids {ids}: to the shop, that is twice.")
             return
 
 
@@ -112,7 +131,7 @@ def _cancelled_wrongly(shop: ManagedShop, order_id: str, when: float) -> Iterato
     left = shop.agents.left(order_id)
     if left:
         said = f"The shop was told that {order_id} is cancelled, and of it is left: {left[-1]}."
-        yield Fault("kept", said)
+        yield Fault("money kept" if left[-1] == "PaymentTaken" else "kept", said)
         return
     later = [e for e in shop.agents.effects if e.order_id == order_id and e.time > when]
     if later:

@@ -119,6 +119,7 @@ class ManagedShop:
         self.told: list[Sent] = []
         self.misuse: list[str] = []
         self.nothing_written: list[str] = []
+        self.kills: list[float] = []
         self.marks: dict[str, int] = {}
         self.inbox: deque[Mail] = deque()
         self.unacknowledged: list[Mail] = []
@@ -165,6 +166,7 @@ class ManagedShop:
     def buried(self) -> None:
         """The manager was killed: what it has not acknowledged comes again, to another one."""
         self._happens(MANAGER, "killed")
+        self.kills.append(self.world.time())
         self.task = None
         self._waiting.clear()
         self.inbox.extendleft(reversed(self.unacknowledged))
@@ -209,10 +211,10 @@ class ManagedShop:
         await self.until(self.ended, seconds)
 
     async def until(self, condition: Callable[[], bool], seconds: float = LONG) -> None:
-        """Wait until something is so, the manager has ended, or time is up."""
+        """Wait until something is so, nothing more can come of it, or time is up."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not condition() and not (self.task and self.task.done()):
+                while not (condition() or self.misuse or (self.task and self.task.done())):
                     self._changed.clear()
                     await self._changed.wait()
 
@@ -232,7 +234,7 @@ class ManagedShop:
         said = f"{mail.type} {mail.order_id}" + (f", attempt {nth}" if nth > 1 else "")
         problem = self._problem(to, mail)
         if problem:
-            self.misuse.append(problem)
+            self._misused(problem)
             return
         if to == "shop":
             if self._shown:
@@ -245,6 +247,11 @@ class ManagedShop:
             letter.lost()
         for seconds in copies:
             self._later(seconds, self._arrive, sent, letter)
+
+    def _misused(self, said: str) -> None:
+        """Nothing good can come of this world any more."""
+        self.misuse.append(said)
+        self._changed.set()
 
     def _problem(self, to: str, mail: Mail) -> str | None:
         name = f"{mail.type} for {mail.order_id}"
@@ -268,7 +275,7 @@ class ManagedShop:
         try:
             answer = self.agents.handle(mail.type, mail.id, order)
         except ValueError as error:
-            self.misuse.append(str(error))
+            self._misused(str(error))
             return
         self._replies += 1
         reply = Mail(f"reply-{self._replies}", answer, mail.order_id, {}, mail.id)
