@@ -26,10 +26,11 @@ Each agent has a database, which only it can see, with these tables, and yours f
     inventory  stock(sku, available)
     payment    accounts(customer, balance)
     shipping   addresses(customer), parcels(parcel INTEGER PRIMARY KEY, order_id)
-    orders     orders(order_id, status): placed, when the order is
+    orders     orders(order_id, status): a row for each order, "placed" from the beginning
 
 To publish an event, insert it into `outbox`, its `data` as JSON; leave the row there. When it is
-committed, it will reach whoever hears it, once or more often. `handled` is for you, if you want it.
+committed, it will reach whoever hears it, once or more often. A `reason` is any text, for people.
+`handled` is for you, if you want it.
 
 Rules
   1. Inventory takes all items off `available`, or refuses, and names one `sku` of which there is
@@ -76,7 +77,8 @@ class Event:
 
 
 TABLES = {"inventory": "", "payment": "", "shipping": "", "orders": ""}
-"""For each agent's database: the SQL that makes the tables you want in it beside those above."""
+"""For each agent's database: the SQL that makes the tables you want in it beside those above. It
+is run once, when the database is made."""
 
 
 async def inventory(db: aiosqlite.Connection, event: Event) -> None:

@@ -9,7 +9,8 @@ not wait for the bank for ever, and the bank has not said whether it has taken t
     await manage("manager.db", bus)       # runs until it is cancelled
 
 The shop sends OrderPlaced; its `data` is {"customer": "ada", "items": {"lamp": 2}, "total": 2400}.
-You send commands to the agents, with the same `data`, and they reply:
+You send commands to the agents, with the same `data`, and they reply. (What you send to the shop
+may have any data.)
 
     to         command          reply            or
     inventory  ReserveStock     StockReserved    StockRefused
@@ -33,10 +34,12 @@ Rules
      been undone. Then, and no sooner, send OrderCancelled to "shop". Nothing is undone that was
      never done; nothing is done or undone twice.
   3. A command without a reply is sent again, `retry` seconds after it was last sent (or up to twice
-     that), until a reply comes. When an order has ended, nothing more is sent for it.
+     that; after a restart also sooner), until a reply comes. When an order has ended, nothing more
+     is sent for it, but for a copy of what the shop was told, if the manager is killed just then.
   4. If `deadline` seconds after TakePayment was first sent its reply has not come, the order is
      turned back, and will not be shipped, even if the reply comes a second later. Whether the money
-     was taken is not known then. If it was, it is refunded, whenever you learn of it.
+     was taken is not known then. If it was, it is refunded, whenever you learn of it. (A reply that
+     came while no manager was running: in time or too late, both are right.)
   5. Shipping has no deadline: once ShipOrder has been sent, only ShipmentRefused turns an order
      back.
   6. The manager may be killed, at any await, and is started again, sooner or later. All this still
@@ -76,7 +79,7 @@ class Bus(Protocol):
     """What brings messages, and takes them."""
 
     async def receive(self) -> Message:
-        """The next message for the manager; waits for one.
+        """The next message for the manager; waits for one. Cancelled, it has taken none.
 
         If it has not been acknowledged when the manager is killed, the next one gets it again.
         """

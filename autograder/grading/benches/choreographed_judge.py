@@ -106,13 +106,16 @@ class Tally:
 
 def faults(shop: Shop) -> list[Fault]:
     """All that is wrong in a shop in which nothing happens any more; the gravest first."""
+    for agent, what in shop.odd_data:
+        said = f"{agent} published {what}; it has to be a JSON object, as json.dumps makes one."
+        return [Fault("odd", said, agent)]
     return [fault for order in shop.orders.values() for fault in faults_of(shop, order)]
 
 
 def faults_of(shop: Shop, order: Order) -> Iterator[Fault]:
     """What is wrong with one order."""
     effects = [effect for effect in shop.effects if effect.order_id == order.order_id]
-    odd = [effect for effect in effects if not _times(order, effect)]
+    odd = [effect for effect in effects if abs(_times(order, effect)) != 1]
     if odd:
         yield Fault("odd", f"{_amounts(order)}, and {odd[0].agent} {told(odd[0])}.", odd[0].agent)
         return
@@ -238,14 +241,26 @@ def _cancelled_wrongly(
     shop: Shop, order: Order, effects: list[Effect], tallies: list[Tally]
 ) -> Iterator[Fault]:
     told_so = [s for s in shop.said if (s.type, s.order_id) == ("OrderCancelled", order.order_id)]
+    closed = shop.closed_after.get(order.order_id, math.inf)
     if not told_so:
         return
-    before = [e for e in shop.effects[: told_so[0].effects] if e.order_id == order.order_id]
+    count = min(told_so[0].effects, closed)
+    said_first = told_so[0].effects == count
+    before = [e for e in shop.effects[: int(count)] if e.order_id == order.order_id]
     for tally in tallies:
         then = _tally(order, before, tally.agent)
-        now = f"OrderCancelled was published for {order.order_id}, and {tally.agent}"
-        if tally.left > 0:
-            yield Fault("kept", f"{now} never undid {_EVENTS[tally.agent][0]}.", tally.agent)
+        now = (
+            f"OrderCancelled was published for {order.order_id}, and {tally.agent}"
+            if said_first
+            else f"{order.order_id} had the status cancelled, and {tally.agent}"
+        )
+        did = _EVENTS[tally.agent][0]
+        if tally.left > 0 and did not in said_types(shop, order.order_id, tally.agent):
+            took = next(e for e in effects if e.agent == tally.agent)
+            said = f"{now} {told(took)} and never published {did}: what it took is lost."
+            yield Fault("kept", said, tally.agent)
+        elif tally.left > 0:
+            yield Fault("kept", f"{now} never undid {did}.", tally.agent)
         elif then.left > 0:
             said = f"{now} had not yet undone its part: {_EVENTS[tally.agent][1]} came later."
             yield Fault("early", said, tally.agent)
@@ -262,6 +277,8 @@ def _said_and_done(shop: Shop, order: Order, tally: Tally) -> Iterator[Fault]:
             said = (
                 f"{tally.agent} {what} its part of {order.order_id}, and never published {event}."
             )
+            if shop.took_back(tally.agent):
+                said += " It has deleted rows of its outbox; they are to stay there."
             yield Fault("silent", said, tally.agent)
         elif event in types and not done:
             said = f"{tally.agent} published {event} for {order.order_id}, and nothing was changed."
