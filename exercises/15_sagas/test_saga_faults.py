@@ -144,7 +144,7 @@ async def test_killed_while_it_is_placed(world, submission, scene):
 
 @pytest.mark.points(3)
 @pytest.mark.hint("Two read the same log: what may they do at once, and what decides for both?")
-@simulate(seeds=8)
+@simulate(seeds=6)
 async def test_two_coordinators_on_one_log(world, submission, scene):
     """While two coordinators run at once, each order still has all its effects once."""
     at = scene(
@@ -172,7 +172,7 @@ async def test_two_coordinators_on_one_log(world, submission, scene):
 
 
 @pytest.mark.points(3)
-@simulate(seeds=10)
+@simulate(seeds=6)
 async def test_every_order_comes_to_an_end(world, submission, scene):
     """In storms, with coordinators that are killed again and again, every order is delivered or
     leaves nothing behind."""

@@ -227,18 +227,16 @@ class Scene:
         deadline = self.world.time() + within
         waiting = list(order_ids or self.calls.orders)
         pause = 0.5
-        while True:
+        while waiting:
+            if self.world.time() >= deadline:
+                await self._say_why(waiting[0], within)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 20)
             self.check()
             for order_id in list(waiting):
                 if await self.status(order_id) != "running":
                     waiting.remove(order_id)
                     self.judge.ended.setdefault(order_id, self.world.time())
-            if not waiting:
-                return
-            if self.world.time() >= deadline:
-                await self._say_why(waiting[0], within)
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, 20)
 
     # -- before a mistake gets a name -------------------------------------------------------------
 
