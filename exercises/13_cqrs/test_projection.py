@@ -167,7 +167,7 @@ async def test_cancelled_anywhere_it_leaves_no_transaction(world, submission, mo
 
 @pytest.mark.points(3)
 @pytest.mark.hint("Between your look at the checkpoint and your commit the other one may commit.")
-@simulate(seeds=12)
+@simulate(seeds=8)
 async def test_two_at_once_count_once(world, submission, model):
     """Two projectors on one database count each event once, and none of them raises."""
     events = Events(world, submission)

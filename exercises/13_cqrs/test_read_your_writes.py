@@ -11,6 +11,8 @@ from autograder.simulation import simulate
 
 SOON = 0.5
 """Seconds in which what has to wait for nobody is done: a look into the database takes less."""
+MOST_STEPS = 20_000
+"""Of a world: some two thousand are enough, and who never ends shall not take for ever."""
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +48,7 @@ def assert_as_far_as(answer, wanted, said):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=2)
+@simulate(seeds=2, steps=MOST_STEPS)
 async def test_without_a_position_it_answers_at_once(world, submission, replica):
     """Asked for no position, the model answers at once with what there is, or with None."""
     at = await replica(world, submission)
@@ -68,7 +70,7 @@ async def test_without_a_position_it_answers_at_once(world, submission, replica)
 
 
 @pytest.mark.points(2)
-@simulate(seeds=3)
+@simulate(seeds=3, steps=MOST_STEPS)
 async def test_it_waits_until_it_is_that_far(world, submission, replica):
     """Asked for a position that is still to come, the model answers when it is there."""
     at = await replica(world, submission, 2)
@@ -99,7 +101,7 @@ async def test_it_waits_until_it_is_that_far(world, submission, replica):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("Who knows how far the model is, before anybody has called moved()?")
-@simulate(seeds=2)
+@simulate(seeds=2, steps=MOST_STEPS)
 async def test_a_new_model_may_be_far_already(world, submission, replica):
     """If the database is far enough already, the answer comes at once, also if none has moved."""
     at = await replica(world, submission, 9)
@@ -117,7 +119,7 @@ async def test_a_new_model_may_be_far_already(world, submission, replica):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("You look, you await, and then you begin to wait. And if it moved in between?")
-@simulate(seeds=24)
+@simulate(seeds=24, steps=MOST_STEPS)
 async def test_a_move_at_the_wrong_moment_is_not_missed(world, submission, replica):
     """If the model moves while a query looks, the query is answered, and does not sleep on."""
     at = await replica(world, submission, 4)
@@ -142,7 +144,7 @@ async def test_a_move_at_the_wrong_moment_is_not_missed(world, submission, repli
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Two statements see two moments. One statement sees one.")
-@simulate(seeds=6)
+@simulate(seeds=6, steps=MOST_STEPS)
 async def test_status_and_position_belong_together(world, submission, replica):
     """However fast the model moves and how many ask, each answer is of its position."""
     at = await replica(world, submission, 1)

@@ -11,6 +11,8 @@ from autograder.simulation import simulate
 
 SOON = 0.5
 """Seconds in which what has to wait for nobody is done: a look into the database takes less."""
+MOST_STEPS = 20_000
+"""Of a world: some two thousand are enough, and who never ends shall not take for ever."""
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +57,7 @@ def told(at, position):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("A timeout around all that may take long; and an answer that is too old is none.")
-@simulate(seeds=3)
+@simulate(seeds=3, steps=MOST_STEPS)
 async def test_its_patience_is_limited(world, submission, replica):
     """If the model does not get there in time, TooFarBehind says how far it is."""
     at = await replica(world, submission, 4)
@@ -99,7 +101,7 @@ def assert_nothing_left(at, said):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=2)
+@simulate(seeds=2, steps=MOST_STEPS)
 async def test_each_is_woken_in_its_moment(world, submission, replica):
     """Of many who wait each is answered when its position is reached, some given up, one late."""
     at = await replica(world, submission, 0)
@@ -138,7 +140,7 @@ async def test_each_is_woken_in_its_moment(world, submission, replica):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Which of those who wait can a move be good for? Keep them in that order.")
-@simulate(seeds=1)
+@simulate(seeds=1, steps=MOST_STEPS)
 async def test_waiting_costs_nothing(world, submission, replica):
     """While nothing moves, nobody looks; a move wakes nobody whose position is further."""
     at = await replica(world, submission, 0)
@@ -174,7 +176,7 @@ async def test_waiting_costs_nothing(world, submission, replica):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=1, at_every_await=True)
+@simulate(seeds=1, steps=MOST_STEPS, at_every_await=True)
 async def test_cancelled_anywhere_it_leaves_nothing(world, submission, replica):
     """If status is cancelled, at whichever await, it ends as cancelled, and nothing is left."""
     at = await replica(world, submission, 4)
@@ -198,7 +200,7 @@ async def test_cancelled_anywhere_it_leaves_nothing(world, submission, replica):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=4)
+@simulate(seeds=4, steps=MOST_STEPS)
 async def test_cancelled_and_woken_in_one_moment(world, submission, replica):
     """Whether one who waits is cancelled just before or just after a move, others are told."""
     at = await replica(world, submission, 4)
