@@ -145,6 +145,7 @@ async def test_killed_anywhere_it_is_booked_once(world, submission, ledger):
     bank = ledger("ada")
     outcome = await world.killed(submission.apply_once(bank.path, pay(submission)), "worker")
     entries, balance, known = bank.entries("p-1"), bank.balance("ada"), bank.remembers("p-1")
+    submission.restart()
     answer = await submission.apply_once(bank.path, pay(submission))
     said = "A worker was killed, and another one was given its payment"
     told = said if outcome.fired else "All went well"

@@ -89,6 +89,7 @@ async def test_killed_anywhere_nothing_is_untold(world, submission, scene):
     at.tables.assert_together(said)
     at.assert_well_told(said)
     if outcome.fired:
+        submission.restart()
         async with at.open("the second shop"):
             await at.until_sent()
         said = "The process was killed, and another one was started"

@@ -126,6 +126,8 @@ async def test_killed_anywhere_rows_and_checkpoint_agree(world, submission, mode
             f"project was killed; the checkpoint says {now.position}, and the rows are those of "
             f"no position: {now.rows}"
         )
+    if was_killed:
+        submission.restart()
     again = run_project(submission, events, there, batch=2)
     came = await there.until(events.last)
     now = there.look()

@@ -95,6 +95,7 @@ async def test_a_rebuild_that_is_killed_does_no_harm(world, submission, model):
     if not outcome.fired:
         assert_rebuilt(there, events.last, "rebuild has returned")
         return
+    submission.restart()
     await run_rebuild(submission, events, there, "the second rebuild", batch=3)
     assert_never_between(there)
     assert_rebuilt(there, events.last, "a rebuild was killed, and a second one has returned")

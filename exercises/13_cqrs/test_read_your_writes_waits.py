@@ -101,7 +101,7 @@ def assert_nothing_left(at, said):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=2, steps=MOST_STEPS)
+@simulate(seeds=2, steps=3 * MOST_STEPS)
 async def test_each_is_woken_in_its_moment(world, submission, replica):
     """Of many who wait each is answered when its position is reached, some given up, one late."""
     at = await replica(world, submission, 0)

@@ -37,7 +37,7 @@ def scene(tmp_path_factory):
 @simulate(seeds=2)
 async def test_an_order_is_delivered(world, submission, scene):
     """When all goes well, the four steps are done one after another, and status tells how far."""
-    at = scene(world, submission, apart=True)
+    at = scene(world, submission)
     at.start()
     await asyncio.sleep(3 * world.seed)
     await at.place(make_order(1, lamp=2, desk=1))

@@ -180,7 +180,6 @@ async def test_every_order_comes_to_an_end(world, submission, scene):
     at = scene(
         world,
         submission,
-        apart=True,
         stormy=120.0,
         stock={"lamp": 4},
         refuses=lambda command, order_id: (command, order_id) in refused,

@@ -271,7 +271,7 @@ class Shop:
         self._after(agent, delivery)
         self._one_less()
         if self.forgetful:
-            self.submission.renew()
+            self.submission.restart()
             raise _StartsAgain
 
     def _has_raised(self, agent: str, delivery: Delivery, error: Exception) -> None:
@@ -328,7 +328,7 @@ class Shop:
             waiting, self._inboxes[agent] = self._inboxes[agent], asyncio.Queue()
             while not waiting.empty():
                 self._inboxes[agent].put_nowait(waiting.get_nowait())
-        self.submission.renew()  # a new process remembers nothing
+        self.submission.restart()  # a new process remembers nothing
 
     async def until_quiet(self) -> None:
         """Wait until every event has been handled; or so long that it never will be."""

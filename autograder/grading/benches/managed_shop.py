@@ -171,7 +171,7 @@ class ManagedShop:
         self._waiting.clear()
         self.inbox.extendleft(reversed(self.unacknowledged))
         self.unacknowledged.clear()
-        self.submission.renew()  # a new process remembers nothing
+        self.submission.restart()  # a new process remembers nothing
 
     async def stop(self) -> None:
         """Cancel the manager, and wait for it."""

@@ -75,7 +75,7 @@ class Events:
         self.world = world
         self.repeats = repeats
         self.all: list[Any] = []
-        self._event = submission.Event
+        self._submission = submission
         self._gaps = gaps
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -88,11 +88,18 @@ class Events:
         """Something happens."""
         for kind, data in told:
             position = self.last + (2 if self._gaps and len(self.all) % 4 == 3 else 1)
-            self.all.append(self._event(position, f"event-{position}", kind, data))
+            self.all.append(self._submission.Event(position, f"event-{position}", kind, data))
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiting.clear()
+
+    def read(self, event: Any) -> Any:
+        """An event as the process that reads it knows events: it may be a later one."""
+        kind = self._submission.Event
+        if type(event) is kind:
+            return event
+        return kind(event.position, event.id, event.type, event.data)
 
     async def more(self) -> None:
         """Returns when something has been added."""
@@ -164,7 +171,7 @@ class LogOf:
         if not new:
             self.on_nothing()
         await asyncio.sleep(seconds / 2)
-        return new
+        return [self._events.read(event) for event in new]
 
     async def wait(self, after: int) -> None:
         """See the stub."""

@@ -128,7 +128,7 @@ class Scene:
         self.warehouse = warehouse
         self.server = RedisServer(world)
         self.lost: list[str] = []
-        self._work = submission.work
+        self._submission = submission
         self._options = options
         self._removed = 0
         self._finished: set[str] = set()
@@ -139,7 +139,7 @@ class Scene:
 
     def work(self, name: str, stop: asyncio.Event, host: str = "") -> Any:
         """The coroutine of a worker."""
-        return self._work(
+        return self._submission.work(
             self.server.url,
             self.warehouse.handler(host or name),
             stop,
