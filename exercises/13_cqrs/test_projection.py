@@ -1,6 +1,7 @@
 """Grades `project` of projection.py; `rebuild` is in test_projection_rebuild.py."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -126,16 +127,35 @@ async def test_killed_anywhere_rows_and_checkpoint_agree(world, submission, mode
             f"project was killed; the checkpoint says {now.position}, and the rows are those of "
             f"no position: {now.rows}"
         )
+    first = SimpleNamespace(project=submission.project)
     if was_killed:
         submission.restart()
     again = run_project(submission, events, there, batch=2)
     came = await there.until(events.last)
+    if was_killed and again.done():
+        await assert_not_in_memory(first, submission, events, there, again)
     now = there.look()
     await stopped(again)
     killing.cancel()
     said = "project was killed and started again" if was_killed else "Nothing had gone wrong"
     assert_counted_once(there, now, said)
     assert came, f"{said}; the last event is {events.last}, the checkpoint at {now.position}"
+
+
+async def assert_not_in_memory(first, submission, events, there, again):
+    """The second process has failed. If a third one fails as well, and one that remembers what the
+    first one knew does not, then what that remembers is missing in the database."""
+    went_on = []
+    for file, name in ((submission, "a third one"), (first, "the first one, alive")):
+        projector = run_project(file, events, there, name, batch=2)
+        went_on.append(await there.until(events.last) and there.is_true(there.look()))
+        projector.cancel()
+        await asyncio.wait([projector], timeout=10)
+    assert went_on != [False, True], mistake(
+        "state-in-memory",
+        f"project was killed. It was started again, in a new process, and raised "
+        f"{again.exception()!r}. With what the first process had in its module, it went on.",
+    )
 
 
 def what_comes_of_it(checkpoint, rows):
