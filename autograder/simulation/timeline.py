@@ -18,6 +18,8 @@ GUTTER = "   "  # between columns
 DEEPEST = 8  # spaces of indentation kept
 WIDE = 92  # terminal columns from which on three tasks fit side by side
 NARROWEST = 10  # of a task's column
+LONG = 200  # lines, of which only the last few are shown if hardly any of them waits
+LAST_FEW = 6
 
 SAYS = {
     "raise": "✗ raises {}",
@@ -83,6 +85,7 @@ class _Shown:
     row: Row | None  # None: a stretch is left out
     left_out: int = 0
     alive: frozenset[str] = frozenset()
+    of_a_calculation: bool = False
 
 
 def _select(
@@ -94,10 +97,25 @@ def _select(
     values = worth(story, gap)
     chosen = list(focus[:COLUMNS]) if focus else lanes(story, values, gap, _columns(width))
     least = BESIDE_A_GAP if gap is not None else 0.0
+    calculates = _only_calculates(story)
+    room = min(room, LAST_FEW) if calculates else room
     kept, candidates = choose(story, values, set(chosen), room, least)
     everyone = dict.fromkeys(row.lane for row in story if row.lane)
     others = [lane for lane in everyone if lane not in chosen]
-    return list(_told(story, kept, candidates)), chosen, others
+    shown = list(_told(story, kept, candidates))
+    for one in shown:
+        one.of_a_calculation = calculates
+    return shown, chosen, others
+
+
+def _only_calculates(story: Sequence[Row]) -> bool:
+    """True for many lines of one task that hardly ever waits: pure functions, called again and
+    again. The order of their lines is no story."""
+    return (
+        len(story) > LONG
+        and all(row.lane == story[0].lane and row.event.kind == "line" for row in story)
+        and sum(row.suspends for row in story) * 100 < len(story)
+    )
 
 
 def _columns(width: int) -> int:
@@ -191,6 +209,9 @@ class _Page:
         room = self.width - self.clock - len(GUTTER)
         row = one.row
         if row is None:
+            if one.of_a_calculation:
+                said = f"… {one.left_out:,} lines of pure computing, and then these: …"
+                return self.printer.cut(self.printer.say(said), room)
             return self.printer.say(f"… {plural(one.left_out, 'row')} …")
         if row.lane not in chosen:
             who = f"{row.lane}: " if row.lane else ""

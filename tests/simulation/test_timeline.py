@@ -234,6 +234,14 @@ def test_what_is_left_out_is_counted(play: Play) -> None:
     assert len(text.splitlines()) == 12
 
 
+def test_of_a_calculation_only_the_end_is_shown(play: Play) -> None:
+    """Where thousands of lines run and hardly any waits, a sentence stands for all but the last."""
+    events = play(*((0.0, "ada", 3 + n % 3) for n in range(3_000)))
+    _, sentence, *last, _ = Timeline(events).text(rows=24).splitlines()
+    assert sentence.strip() == "… 2,995 lines of pure computing, and then these: …"
+    assert len(last) == 5
+
+
 def test_at_most_three_tasks_have_a_column(play: Play) -> None:
     """With more tasks than that, the text names those it leaves out."""
     events = play(*((0.0, f"task {n}", 5, ("wait", "x", "call")) for n in range(9)))

@@ -1,5 +1,5 @@
-"""Remembers in a dict whose order it is. It has seen each order placed, has it not? It has, until it
-is started again.
+"""Remembers in a dict whose order it is. It has seen each order placed, has it not? It has, until
+it is started again.
 
 mistake: state-in-memory
 fails: test_killed_anywhere_rows_and_checkpoint_agree
