@@ -6,7 +6,7 @@ also: claims-from-the-living, endless-redelivery
 fails: test_killed_anywhere_nothing_is_lost, test_it_acknowledges_after_the_work,
     test_nobody_takes_what_the_living_have, test_a_failed_entry_is_tried_again,
     test_a_poisoned_entry_is_put_aside, test_what_has_begun_is_finished,
-    test_one_of_the_living_takes_over
+    test_one_of_the_living_takes_over, test_it_holds_what_it_has_when_a_connection_breaks
 """
 
 import asyncio
