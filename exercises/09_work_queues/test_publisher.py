@@ -185,7 +185,7 @@ async def test_what_the_broker_does_not_take_is_refused(world, submission):
 
 @pytest.mark.points(3)
 @pytest.mark.hint("Where is the Message made: inside the loop that tries again, or before it?")
-@simulate(seeds=20)
+@simulate(seeds=12)
 async def test_a_broken_connection_loses_nothing(world, submission):
     """If the connection breaks before the answer, the message is published again, id and all."""
     broker = await broker_with(world)
@@ -258,7 +258,7 @@ async def test_a_broker_that_is_down_is_waited_for(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=4)
+@simulate(seeds=2)
 async def test_the_beginning_waits_for_the_broker_too(world, submission):
     """If the broker is down when the block begins, or breaks off then, the beginning waits."""
     broker = await broker_with(world)
