@@ -18,7 +18,7 @@ Handler = Callable[[Message], Awaitable[object]]
 
 _POLL = 0.05
 """Seconds that one poll waits: so late is `stop` noticed, at most."""
-_PAUSED_POLL = 0.5
+_PAUSED_POLL = 0.2
 """Seconds between polls that only show that this worker lives."""
 
 

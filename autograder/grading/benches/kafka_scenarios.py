@@ -197,6 +197,7 @@ async def a_failure_ends_it(at: Scene) -> None:
     worker.expects_failure = True
     at.bank.release("bob 1")
     await at.until(lambda: any(call.state == "failed" for call in at.bank.calls))
+    await at.a_reader_has_read_it_all()  # a loop that looks after each poll has seen it by then
     await at.send((1, "eva", "eva 1"))
     await at.a_reader_has_read_it_all()
     at.bank.release()
