@@ -16,7 +16,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from .watched_kafka import Consumer
+from .watched_kafka import Consumer, close_in_peace
 
 PROTOCOL = "consumer"
 QUICK = {
@@ -112,7 +112,7 @@ class Member(threading.Thread):
         if not self._over.is_set():
             self._over.set()
             self.join()
-            close_soon([self._consumer.close])
+            close_soon([lambda: close_in_peace(self._consumer)])
 
 
 def close_soon(closing: Iterable[Callable[[], object]]) -> None:

@@ -195,9 +195,23 @@ def _commit_in_the_end(consumer: Any, *args: Any, **kwargs: Any) -> Any:
     return Consumer.commit(consumer, *args, **kwargs)
 
 
+def close_in_peace(consumer: Any) -> None:
+    """Close a consumer that has nothing any more.
+
+    One that is closed while it has partitions gives them up in `close`. If librdkafka ends at that
+    moment, nobody answers it, and it waits for ever, with the GIL: all of Python stands still.
+    """
+    Consumer.unsubscribe(consumer)
+    for _ in range(_TRIES):
+        Consumer.poll(consumer, _SLICE / 5)
+        if not Consumer.assignment(consumer):
+            break
+    Consumer.close(consumer)
+
+
 def _close(consumer: Any) -> None:
     with suppress(Exception):  # it is closed, or was never opened
-        Consumer.close(consumer)
+        close_in_peace(consumer)
 
 
 class WatchedConsumer(Consumer):  # type: ignore[misc]
