@@ -151,7 +151,7 @@ async def test_leaving_and_coming_at_once(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=15, steps=STEPS)
+@simulate(seeds=10, steps=STEPS)
 async def test_many_leave_and_come_at_once(world, submission):
     """The last ones leave several channels in one moment, and others come in the same moment."""
     server, publisher = open_server(world)
@@ -180,7 +180,7 @@ async def test_many_leave_and_come_at_once(world, submission):
             assert len(got) == 4, f"four messages were published, and it got {got}"
             return one
 
-        for round_ in range(8):
+        for round_ in range(6):
             turns = [world.choose(12, f"{channel} {round_}") for channel in channels]
             results = await asyncio.gather(
                 *(one.aclose() for one in ones), *map(come, channels, turns)

@@ -76,7 +76,7 @@ async def test_a_lost_connection_is_told(world, submission):
     server, publisher = open_server(world)
     async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
         listeners = [await Listener.join(world, relay, name) for name in [*CHANNELS, "lamps"]]
-        talking = asyncio.create_task(publisher.talk(CHANNELS, 40, every=0.1))
+        talking = asyncio.create_task(publisher.talk(CHANNELS, 40, every=0.25))
         await asyncio.sleep(2 + 10 * world.draw("when"))
         dead = world.time()
         what = await FAULTS[world.seed % 4](server, publisher)
@@ -206,7 +206,7 @@ async def test_who_comes_in_an_outage_waits(world, submission):
         await asyncio.sleep(1)
         coming = asyncio.create_task(relay.subscribe("lamps"))
         giving_up = asyncio.create_task(relay.subscribe("tea"))
-        await asyncio.sleep(30)
+        await asyncio.sleep(12)
         assert not coming.done(), "Redis was away, and subscribe() did not wait: " + (
             repr(coming.exception()) if coming.exception() else "it returned"
         )
