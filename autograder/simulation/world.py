@@ -77,6 +77,7 @@ class World:
         self.recorder: Silence = Recorder(self) if tracing else Silence()
         self.deaths: Deaths | None = None
         self.databases: list[tuple[Process, sqlite3.Connection]] = []
+        self.connections: list[sqlite3.Connection] = []  # that aiosqlite has opened
         self.letters: Letters | None = None
         self._network: Network | None = None
         self._entropy: random.Random | None = None

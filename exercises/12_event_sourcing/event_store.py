@@ -12,12 +12,14 @@ The store
      the table `events` with the columns position, stream, version, id, type and data (as JSON).
      Several programs may do this at once, or be killed in the middle of it; then the next one does
      the rest. Readers of the file and whoever writes to it do not wait for each other (WAL).
+     When the block ends, all connections to the file are closed.
   2. `append` adds events at the end of a stream, and returns them as they are stored. It does so
      only if the stream's version is `expected_version`; 0 means that there is no such stream yet.
      Else WrongExpectedVersion is raised, and nothing is added. Positions only rise.
   3. All events of one append are there, or none. Nobody ever sees some of them, or one that is
      taken back. However append ends, also if it is cancelled: by then it is decided which of the
-     two, and the store can go on. Several tasks may use one store at once.
+     two, and the store can go on; so it can when somebody who reads is cancelled. Several tasks
+     may use one store at once.
   4. Each event has an id. The same append (stream and events) again adds nothing and returns what
      the first one did, whatever `expected_version` says and the version is by now. The caller
      may have lost the answer; the first one may also be running at this moment, elsewhere.
@@ -37,8 +39,9 @@ The reader
      it are settled: committed, or rolled back. If there was nothing to yield, `follow` asks the log
      again after `poll` seconds, and not sooner.
 
-Out of scope: an append of no events, or of some that are stored and some that are not; leaving the
-`async with` while somebody uses the store; DROP TABLE and DROP TRIGGER; a Log that raises.
+Out of scope: an append of no events, of some that are stored and some that are not, or of ids that
+are in another stream; leaving the `async with` while somebody uses the store; DROP TABLE and DROP
+TRIGGER; a Log that raises.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import pytest
 from autograder.grading import mistake
 from autograder.grading.benches.order_events import order_files
 from autograder.simulation import simulate
+from autograder.simulation.sqlite import left_open
 
 
 @pytest.fixture
@@ -49,6 +50,8 @@ async def test_what_is_appended_can_be_read(world, submission, orders):
             await check_reads(reader, first + third, everything)
         rows = [(e.position, e.stream, e.version, e.id, e.type, e.data) for e in everything]
         assert shop.rows() == rows, f"appended was {rows}; the table `events` has {shop.rows()}"
+    still = left_open(world)
+    assert still == 0, f"two stores were opened and left, and {still} connections are still open"
 
 
 async def check_reads(store, stream, everything):
@@ -61,6 +64,7 @@ async def check_reads(store, stream, everything):
         ("read_all()", store.read_all(), everything),
         (f"read_all({middle})", store.read_all(middle), everything[3:]),
         ("read_all(0, 2)", store.read_all(0, 2), everything[:2]),
+        ("read_all(0, 0)", store.read_all(0, 0), []),
         (f"read_all({middle}, 9)", store.read_all(middle, 9), everything[3:]),
     ):
         found = list(await read)

@@ -51,7 +51,9 @@ async def test_killed_anywhere_an_append_is_whole(world, submission, orders):
 
 
 @pytest.mark.points(3)
-@pytest.mark.hint("A rollback on every way out. And who reads while a transaction is open?")
+@pytest.mark.hint(
+    "A rollback on every way out, and the bell. And who reads while a transaction is open?"
+)
 @simulate(seeds=1, at_every_await=True)
 async def test_cancelled_anywhere_an_append_is_whole(world, submission, orders):
     """If append is cancelled, at any await, all of it is there or nothing; the store goes on."""
@@ -83,7 +85,7 @@ async def test_cancelled_anywhere_an_append_is_whole(world, submission, orders):
         await ended(reading, f"{said}, and somebody's read_all has not ended")
         await asyncio.sleep(10)
         listener.check()
-        await listener.leave()
+        in_time = {event.id for event in listener.events}
         there = shop.must_be_whole("o-1", 3, said)
         assert there == at_once, f"{said}, and when it had ended its events were added all the same"
         assert there or outcome.error, "append returned, and its events are not there"
@@ -97,6 +99,14 @@ async def test_cancelled_anywhere_an_append_is_whole(world, submission, orders):
             "ever committed.",
         )
         await must_go_on(shop, store, other, events, said)
+        await asyncio.sleep(10)
+        await listener.leave()
+        late = {event.id for event in listener.events} - in_time
+        assert not (there and late & {event.id for event in events}), mistake(
+            "wakes-too-late",
+            f"{said}. Its events are in the log, and a subscriber of the same store was not told: "
+            "it got them when somebody else had appended something.",
+        )
 
 
 async def ended(task, otherwise):
@@ -125,6 +135,34 @@ async def must_go_on(shop, store, other, events, said):
     assert isinstance(again, list), f"{said}, and the same append again was told {again!r}"
     said = f"{said}, and then the same append was sent again"
     assert shop.must_be_whole("o-1", 3, said), f"{said}, and its events are not there"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("What did the read begin or take that it gives back only if it ends as usual?")
+@simulate(seeds=1, at_every_await=True)
+async def test_cancelled_anywhere_a_read_does_no_harm(world, submission, orders):
+    """If somebody who reads is cancelled, at any await, the store goes on."""
+    async with orders(world, submission) as shop:
+        store, other = await shop.open(), await shop.open()
+        await shop.append(store, "o-1", 3)
+
+        async def read():
+            return [len(await store.read_all()), len(await store.read_stream("order-o-1"))]
+
+        outcome = await world.interrupted(read())
+        said, shop.read_cancelled = "a read has ended", outcome.fired
+        if outcome.fired:
+            said = "a read was cancelled"
+        assert outcome.error is None or isinstance(outcome.error, asyncio.CancelledError), (
+            f"a read was cancelled, and raised {outcome.error!r}"
+        )
+        await must_go_on(shop, store, other, shop.events("o-1", 3), said)
+        again = asyncio.create_task(read(), name="another reader")
+        seen = await ended(again, f"{said}, and then another read with the same store did not end")
+        assert seen == [7, 3], (
+            f"{said}; then 2 programs appended 2 events each, and read_all and read_stream of "
+            f"o-1 gave {seen[0]} and {seen[1]} events, expected 7 and 3"
+        )
 
 
 @pytest.mark.points(2)

@@ -32,10 +32,12 @@ async def test_nothing_is_lost_between_catching_up_and_live(world, submission, o
         appended = {}
 
         async def write():
-            for number in range(1, 13):
+            for number in range(1, 19):
                 for event in await shop.append(store, f"o-{number}", 1 + number % 2):
                     appended[event.position] = world.time()
                 await world.pause(f"after {number}", 0.0, 0.03)
+                if number > 8 and number % 2:  # and then nothing that would wake anybody
+                    await asyncio.sleep(1.5)
 
         writing = asyncio.create_task(write(), name="the shop")
         listeners = []
@@ -45,9 +47,6 @@ async def test_nothing_is_lost_between_catching_up_and_live(world, submission, o
             name = f"subscriber {number + 1}"
             listeners.append((after, Listener(store.subscribe(after), name, pause=0.01)))
         await writing
-        await asyncio.sleep(2)
-        for event in await shop.append(store, "o-13", 1):
-            appended[event.position] = world.time()
         await asyncio.sleep(1)
         everything = [event.position for event in await store.read_all()]
         for after, listener in listeners:
@@ -83,8 +82,8 @@ def check_punctual(listener, appended, world):
         late = time - began - appended.get(position, 1e9)
         assert late <= 1, mistake(
             "wakes-too-late",
-            f"Position {position} was yielded {late:.0f} s after it had been appended with the "
-            f"same store, that is with the next poll (poll={RARELY:g}).",
+            f"Position {position} was yielded {late:.1f} s after it had been appended with the "
+            f"same store, when something else came, or with the next poll (poll={RARELY:g}).",
         )
 
 
@@ -187,11 +186,15 @@ async def test_a_subscription_sleeps_while_nothing_comes(world, submission, orde
 
 
 @pytest.mark.points(1)
+@pytest.mark.hint(
+    "It is still at an old event. What does its cursor hold, and who else reads there?"
+)
 @simulate(seeds=2)
 async def test_a_slow_subscriber_holds_up_nobody(world, submission, orders):
     """A subscriber that takes 20 seconds for each event delays no append, and nobody else."""
     async with orders(world, submission) as shop:
         store = await shop.open(poll=RARELY)
+        await shop.append(store, "o-0", 200)  # so many that it is not done with them for an hour
         slow = Listener(store.subscribe(), "the slow one", pause=20.0)
         fast = Listener(store.subscribe(), "the fast one")
         await asyncio.sleep(1)
@@ -206,11 +209,11 @@ async def test_a_slow_subscriber_holds_up_nobody(world, submission, orders):
                 "One subscriber takes 20 s for an event, and so an append took more than 2 s.",
             )
         await asyncio.sleep(1)
-        assert len(fast.events) == 20, (
-            f"20 events were appended, another subscriber is slow, and {len(fast.events)} have "
-            "come to the fast one"
+        assert len(fast.events) == 220, (
+            f"there are 220 events, one subscriber takes 20 s for each, and another one that takes "
+            f"no time has got {len(fast.events)} of them"
         )
-        await asyncio.sleep(21 * 20)
+        await asyncio.sleep(221 * 20)
         for listener in (slow, fast):
             listener.check()
             await listener.leave()

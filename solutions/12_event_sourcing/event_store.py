@@ -146,11 +146,13 @@ class EventStore:
                     await self._writer.commit()
                 return stored
             finally:
-                # What has been committed stays. If we were cancelled in the commit, this waits
-                # until it is over, since a connection does one thing after another.
-                await self._writer.rollback()
-                self._news.set()
-                self._news = asyncio.Event()
+                try:
+                    # What has been committed stays. If we were cancelled in the commit, this waits
+                    # until it is over, since a connection does one thing after another.
+                    await self._writer.rollback()
+                finally:  # we may be cancelled here, too, and what is committed is to be told
+                    self._news.set()
+                    self._news = asyncio.Event()
 
     async def _stored(self, ids: Iterable[str]) -> list[StoredEvent]:
         wanted = json.dumps(list(ids))

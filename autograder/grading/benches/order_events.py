@@ -24,7 +24,8 @@ Row = tuple[int, str, int, str, str, Any]
 class Orders:
     """One file of events, and the programs that use it. Entered by a test, and left at its end.
 
-    ``statements``: all SQL that anybody has sent to it.
+    ``statements``: all SQL that anybody has sent to it. ``read_cancelled``: somebody was cancelled
+    who read, and since then nobody writes while another one does.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Orders:
         self.submission = submission
         self.path = path
         self.statements = statements
+        self.read_cancelled = False
         self._programs = AsyncExitStack()
 
     async def __aenter__(self) -> Orders:
@@ -78,7 +80,7 @@ class Orders:
         except self.submission.WrongExpectedVersion as error:
             return error
         except sqlite3.OperationalError as error:
-            explain("append", error)
+            explain("append", error, self.read_cancelled)
             raise
 
     # -- eyes -------------------------------------------------------------------------------------
@@ -143,10 +145,18 @@ class Orders:
                 yield sql, [kept for kept in after if kept in before] != before
 
 
-def explain(what: str, error: sqlite3.OperationalError) -> None:
+def explain(what: str, error: sqlite3.OperationalError, read_cancelled: bool = False) -> None:
     """Raises an AssertionError that names the mistake behind what SQLite said, if it is sure."""
     said = f"{what} raised {error!r}."
     if error.sqlite_errorcode == sqlite3.SQLITE_BUSY_SNAPSHOT:
+        if read_cancelled:
+            said = mistake(
+                "transaction-left-open",
+                f"A read was cancelled, somebody else appended, and then {said} The connection is "
+                "still in the middle of that read: a SELECT whose rows nobody has fetched is a "
+                "transaction, too. (SQLITE_BUSY_SNAPSHOT)",
+            )
+            raise AssertionError(said) from None
         said = mistake(
             "begins-as-reader",
             f"{said} The transaction had begun with a read, or rows were still to be read; "

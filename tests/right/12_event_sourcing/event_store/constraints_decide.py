@@ -96,10 +96,12 @@ class EventStore:
             try:
                 return await self._append(stream, events, expected_version)
             finally:
-                await self.db.rollback()
-                async with self.appended:
-                    self.count += 1
-                    self.appended.notify_all()
+                try:
+                    await self.db.rollback()
+                finally:
+                    async with self.appended:
+                        self.count += 1
+                        self.appended.notify_all()
 
     async def _append(self, stream, events, expected_version):
         try:
@@ -127,8 +129,8 @@ class EventStore:
 
     async def _select(self, where, *values):
         sql = f"SELECT position, stream, version, id, type, data FROM events {where}"
-        async with self.db.execute(sql, values) as cursor:
-            return [StoredEvent(*row[:5], json.loads(row[5])) for row in await cursor.fetchall()]
+        rows = await self.db.execute_fetchall(sql, values)
+        return [StoredEvent(*row[:5], json.loads(row[5])) for row in rows]
 
     async def read_stream(self, stream, from_version=1):
         async with self.lock:
