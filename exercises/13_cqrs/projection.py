@@ -36,9 +36,10 @@ Rules
      the first event on. Until it is done, readers see the old rows, which `project` may carry on
      with, and then the new ones: never anything in between. They have connections of their own,
      open all the time, to this file. The checkpoint never goes back, whatever happens meanwhile.
-  7. When `rebuild` returns, the new model is there, with at least the events that were in the log
-     when it was called. If it is killed at any await, readers have one of the two models, and
-     another `rebuild` does it.
+  7. When `rebuild` returns, the new model is there, in the tables above (with their keys), with at
+     least the events that were in the log when it was called; its connections are closed. If it
+     is killed or cancelled at any await, readers have one of the two models, others can write,
+     and another `rebuild` does it.
 
 You may add tables of your own to the database.
 
@@ -67,7 +68,8 @@ class Log(Protocol):
     """Events in order. Positions begin at 1 and rise; some numbers are missing for good."""
 
     async def read(self, after: int, limit: int) -> Sequence[Event]:
-        """The next events behind `after`, `limit` of them at most; none if there are none yet.
+        """The next events behind `after`, `limit` of them at most, perhaps fewer; none only if
+        there are none yet.
 
         At least once: it may repeat events. Those it gives may begin with some that are not behind
         `after`, and may hold one several times in a row. Positions never go down in them.

@@ -15,6 +15,7 @@ from autograder.grading.benches.projectors import (
 )
 from autograder.grading.benches.read_model import make_model, models
 from autograder.simulation import simulate
+from autograder.simulation.sqlite import left_open
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,7 @@ async def test_events_become_rows(world, submission, model):
     projector = run_project(submission, events, there, batch=(100, 3, 1)[world.seed % 3])
     await there.until(events.last)
     await asyncio.sleep(world.latency("a while", 1, 100))
-    events.add(*story(1, first=3))
+    events.add(*story(1, first=3), happened("PaymentRefunded", "o-1", amount=50))
     came = await there.until(events.last)
     now = there.look()
     await stopped(projector)
@@ -50,6 +51,8 @@ async def test_events_become_rows(world, submission, model):
     )
     assert_counted_once(there, now, "Nothing had gone wrong")
     assert not there.is_locked(), "project was cancelled, and a transaction is still open"
+    still = left_open(world)
+    assert still == 0, f"project was cancelled, and {still} connection of it is still open"
 
 
 @pytest.mark.points(2)

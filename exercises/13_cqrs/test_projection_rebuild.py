@@ -14,6 +14,7 @@ from autograder.grading.benches.read_model import (
     models,
 )
 from autograder.simulation import simulate
+from autograder.simulation.sqlite import left_open
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +29,14 @@ def model(template, tmp_path):
     return models(template, tmp_path)
 
 
-def wrong_model(world, submission, model, events, *, repeats=False):
-    """A log with so many orders' events, and a model in which rows of ada are wrong."""
+def wrong_model(world, submission, model, events, *, repeats=False, unseen=()):
+    """A log with so many orders' events, and a model in which rows of ada are wrong; ``unseen``:
+    what has happened since the projector stopped."""
     log = Events(world, submission, repeats=repeats)
     log.add(*story(events))
     there = model(log)
     there.fill(log.last, wrong=True)
+    log.add(*unseen)
     return log, there
 
 
@@ -41,10 +44,15 @@ def wrong_model(world, submission, model, events, *, repeats=False):
 @simulate(seeds=4)
 async def test_a_rebuild_mends_the_rows(world, submission, model):
     """After a rebuild the rows are what the log says, and the projector goes on from there."""
-    events, there = wrong_model(world, submission, model, 2, repeats=world.seed % 2 == 1)
+    unseen = story(1, first=4) if world.seed % 3 else ()
+    repeats = world.seed % 2 == 1
+    events, there = wrong_model(world, submission, model, 2, repeats=repeats, unseen=unseen)
     there.watch()
     await run_rebuild(submission, events, there, batch=(100, 3)[world.seed // 2 % 2])
+    assert_never_between(there)
     assert_rebuilt(there, events.last, "rebuild has returned")
+    still = left_open(world)
+    assert still == 0, f"rebuild has returned, and {still} connection of it is still open"
     projector = run_project(submission, events, there)
     events.add(placed("o-9", "ada"), *story(1, first=3))
     await there.until(events.last)
@@ -99,6 +107,52 @@ async def test_a_rebuild_that_is_killed_does_no_harm(world, submission, model):
     await run_rebuild(submission, events, there, "the second rebuild", batch=3)
     assert_never_between(there)
     assert_rebuilt(there, events.last, "a rebuild was killed, and a second one has returned")
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("What is still open when a CancelledError goes through your lines?")
+@simulate(seeds=1, at_every_await=True)
+async def test_a_rebuild_that_is_cancelled_does_no_harm(world, submission, model):
+    """If a rebuild is cancelled, at whichever await, others can write; another one works."""
+    events, there = wrong_model(world, submission, model, 1)
+    outcome = await world.interrupted(submission.rebuild(LogOf(events, "the rebuild"), there.path))
+    said = "a rebuild was cancelled" if outcome.fired else "rebuild has returned"
+    assert outcome.error is None or isinstance(outcome.error, asyncio.CancelledError), (
+        f"{said}, and it raised {outcome.error!r}"
+    )
+    await asyncio.sleep(1)
+    assert not there.is_locked(), f"{said}, and a transaction is still open"
+    assert_never_between(there)
+    await run_rebuild(submission, events, there, "the second rebuild")
+    assert_never_between(there)
+    assert_rebuilt(there, events.last, f"{said}, and another one has returned")
+
+
+@pytest.mark.points(2)
+@pytest.mark.hint("Between your last look at the live checkpoint and the swap: who may write?")
+@simulate(seeds=1, at_every_await=True)
+async def test_a_rebuild_that_stands_still_sets_nobody_back(world, submission, model):
+    """If a rebuild stands still, at whichever await, no reader sees a part, or the past."""
+    events, there = wrong_model(world, submission, model, 1)
+    projector = run_project(submission, events, there)
+    there.look()
+
+    async def meanwhile():
+        await asyncio.sleep(0.1)
+        there.look()
+        events.add(placed("o-9", "bob"))
+        await asyncio.sleep(1)
+        there.look()
+
+    log = LogOf(events, "the rebuild")
+    outcome = await world.frozen(submission.rebuild(log, there.path), "the rebuild", meanwhile)
+    assert_never_between(there)
+    if outcome.error is not None:
+        raise outcome.error
+    await there.until(events.last)
+    await stopped(projector)
+    assert_never_between(there)
+    assert_rebuilt(there, events.last, "rebuild has returned")
 
 
 @pytest.mark.points(1)

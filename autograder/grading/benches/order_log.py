@@ -65,7 +65,7 @@ class Events:
     """All that has happened in the shop; processes read it through a `LogOf`.
 
     Args:
-        repeats: whether what is read may come again.
+        repeats: whether what is read may come again, and pages be shorter than they could.
         gaps: whether numbers are missing between positions.
     """
 
@@ -164,6 +164,7 @@ class LogOf:
         if new and self._events.repeats:
             again = old[len(old) - world.choose(3, f"{self._name} repeats") :] if old else []
             twice = world.choose(len(new) + 1, f"{self._name} doubles")
+            new = new[: len(new) - world.choose(len(new), f"{self._name} is given fewer")]
             new = again + new[:twice] + new[max(twice - 1, 0) :]
         seconds = world.latency(f"{self._name} reads", *self.answer)
         await asyncio.sleep(seconds / 2)

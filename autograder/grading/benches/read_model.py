@@ -24,7 +24,14 @@ SCHEMA = (
     "INSERT INTO checkpoint VALUES (0)",
 )
 BIAS = 500_000
-"""Cents that ada has paid too many, where rows are wrong."""
+"""Cents that ada has paid too many, where rows are wrong; and her order is bob's, and lost."""
+LOST = ("o-1", "bob", "lost")
+COLUMNS = {
+    "orders": [("order_id", 1), ("customer", 0), ("status", 0)],
+    "customers": [("customer", 1), ("orders", 0), ("paid", 0)],
+    "checkpoint": [("position", 0)],
+}
+"""Of each table: its columns, and their places in the primary key."""
 _GLANCE = 0.002
 
 
@@ -60,8 +67,8 @@ class ReadModel:
         path: the file that a submission is given.
         seen: everything different that the reader saw, in order.
         unreadable: what SQLite said when the reader could not read, if that happened.
-        biased: rows of ada were wrong when the test began; ``filled``: up to which position there
-            were rows then.
+        biased: rows of ada were wrong when the test began, of her order and of what she has paid;
+            ``filled``: up to which position there were rows then.
     """
 
     def __init__(self, path: Path, events: Events) -> None:
@@ -74,6 +81,7 @@ class ReadModel:
         self._eyes = sqlite3.connect(path, timeout=0, isolation_level=None)
         self._eyes.execute("PRAGMA synchronous = OFF")  # nobody pulls the plug
         self._version: int | None = None
+        self._now: Seen | None = None
         self._watch: asyncio.Task[None] | None = None
         events.world.at_end(self._close)
 
@@ -113,11 +121,16 @@ class ReadModel:
 
     async def _look_on(self) -> None:
         while True:
-            (version,) = self._eyes.execute("PRAGMA data_version").fetchone()
-            if version != self._version:
-                self._version = version
-                self.look()
+            self._glance()
             await asyncio.sleep(_GLANCE)
+
+    def _glance(self) -> Seen | None:
+        """As `look`, but it takes no time if nobody has committed anything."""
+        (version,) = self._eyes.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._version = version
+            self._now = self.look()
+        return self._now
 
     def is_locked(self) -> bool:
         """True if nobody else could write at this moment."""
@@ -130,17 +143,18 @@ class ReadModel:
 
     async def until(self, position: int, seconds: float = 60.0) -> bool:
         """Wait until the checkpoint is there; False if it has not come so far."""
+        now = self.look()
         for _ in range(round(seconds / 0.05)):
-            now = self.look()
             if now is not None and now.position >= position:
                 return True
             await asyncio.sleep(0.05)
+            now = self._glance()
         return False
 
     # -- arranging --------------------------------------------------------------------------------
 
     def fill(self, position: int, *, wrong: bool = False) -> None:
-        """Put in what the events up to a position make; ``wrong``: ada has paid too much."""
+        """Put in what the events up to a position make; ``wrong``: but ada's rows are wrong."""
         rows, self.filled = self.events.rows(position), position
         self._eyes.execute("BEGIN IMMEDIATE")
         self._eyes.executemany("INSERT INTO orders VALUES (?, ?, ?)", rows.orders)
@@ -149,6 +163,10 @@ class ReadModel:
         if wrong:
             self._eyes.execute(
                 "UPDATE customers SET paid = paid + ? WHERE customer = 'ada'", (BIAS,)
+            )
+            order, *row = LOST
+            self._eyes.execute(
+                "UPDATE orders SET customer = ?, status = ? WHERE order_id = ?", (*row, order)
             )
             self.biased = True
         self._eyes.execute("COMMIT")
@@ -161,8 +179,35 @@ class ReadModel:
 
     def is_old(self, seen: Seen) -> bool:
         """The rows are those of the checkpoint, but for what was wrong from the beginning."""
-        rows, right = seen.rows, self.events.rows(seen.position)
-        return self.biased and rows != right and unbiased(rows) == right
+        right = self.events.rows(seen.position)
+        return self.biased and self.unbiased(seen.rows) == right and all(wrong_tables(seen.rows))
+
+    def is_mixed(self, seen: Seen) -> bool:
+        """One of the two tables has been mended, and the other one has not."""
+        right = self.events.rows(seen.position)
+        return (
+            self.biased
+            and self.unbiased(seen.rows) == right
+            and len(set(wrong_tables(seen.rows))) == 2
+        )
+
+    def unbiased(self, rows: Rows) -> Rows:
+        """Rows without what was wrong from the beginning."""
+        was = {order: (order, *row) for order, *row in self.events.rows(self.filled).orders}
+        customers = tuple(
+            (customer, orders, paid - BIAS * (customer == "ada" and paid >= BIAS // 2))
+            for customer, orders, paid in rows.customers
+        )
+        orders = tuple(was[row[0]] if row == LOST and row[0] in was else row for row in rows.orders)
+        return Rows(orders, customers)
+
+    def columns(self) -> dict[str, list[tuple[str, int]]]:
+        """Of each table: its columns, and their places in the primary key."""
+        found = {}
+        for table in COLUMNS:
+            rows = self._eyes.execute(f"PRAGMA table_info({table})").fetchall()
+            found[table] = [(row[1], row[5]) for row in rows]
+        return found
 
     def position_of(self, rows: Rows) -> int | None:
         """Up to which event these rows are made; None if it is up to none."""
@@ -188,13 +233,9 @@ class ReadModel:
         return None
 
 
-def unbiased(rows: Rows) -> Rows:
-    """Rows without what was wrong from the beginning."""
-    customers = tuple(
-        (customer, orders, paid - BIAS * (customer == "ada" and paid >= BIAS // 2))
-        for customer, orders, paid in rows.customers
-    )
-    return Rows(rows.orders, customers)
+def wrong_tables(rows: Rows) -> tuple[bool, bool]:
+    """Whether what was wrong from the beginning is in the orders, and in the customers."""
+    return LOST in rows.orders, any(row[0] == "ada" and row[2] >= BIAS // 2 for row in rows.customers)
 
 
 def assert_never_between(model: ReadModel) -> None:
@@ -231,8 +272,13 @@ def _assert_not_back(model: ReadModel, before: int, now: int) -> None:
 def _assert_whole(model: ReadModel, seen: Seen) -> None:
     if model.is_true(seen) or model.is_old(seen):
         return
+    assert not model.is_mixed(seen), mistake(
+        "half-built-model",
+        "While the model was rebuilt, a reader saw one of the tables `orders` and `customers` as "
+        f"it had been, and the other one made again: {seen.rows}",
+    )
     expected = model.events.rows(seen.position)
-    other = model.position_of(unbiased(seen.rows))
+    other = model.position_of(model.unbiased(seen.rows))
     assert other is None or not model.filled <= other < seen.position, mistake(
         "checkpoint-apart",
         f"While the model was rebuilt, a reader saw the checkpoint at {seen.position}, and the "
@@ -246,7 +292,7 @@ def _assert_whole(model: ReadModel, seen: Seen) -> None:
         f"{_orders(orders)} of {len(expected.orders)}, {customers} of {len(expected.customers)} "
         "customers.",
     )
-    twice = model.counted_twice(Seen(seen.position, unbiased(seen.rows)))
+    twice = model.counted_twice(Seen(seen.position, model.unbiased(seen.rows)))
     assert twice is None, mistake(
         "double-count", f"While the model was rebuilt, up to position {seen.position} {twice}."
     )
@@ -269,6 +315,11 @@ def assert_rebuilt(model: ReadModel, position: int, said: str) -> None:
     )
     assert now.position >= position, (
         f"{said}. There are events up to {position}, and the checkpoint is at {now.position}"
+    )
+    columns = model.columns()
+    assert columns == COLUMNS, (
+        f"{said}, and the tables are no longer what they were: as (column, place in the primary "
+        f"key) they have {columns}, expected {COLUMNS}"
     )
 
 
