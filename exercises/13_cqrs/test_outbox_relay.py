@@ -1,6 +1,7 @@
 """Grades the relay of outbox.py."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -12,6 +13,7 @@ from autograder.grading.benches.outbox_shop import (
     outbox_scenes,
 )
 from autograder.simulation import simulate
+from autograder.simulation.sqlite import left_open
 
 CUTS = (
     ("before", "basic.publish"),
@@ -98,6 +100,29 @@ async def test_one_that_is_returned_holds_up_its_order(world, submission, scene)
     )
     assert came, f"a queue was bound again; {2 * SOON:g} s later it has {at.arrived()}"
     at.assert_all_arrived("A message was returned for a while")
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("Which rows does the relay read, and what if none of them may be sent now?")
+@simulate(seeds=1)
+async def test_a_thousand_that_wait_hold_up_nobody_else(world, submission, scene):
+    """However many messages of one order have to wait, those of other orders are sent."""
+    at = await scene(world, submission, keys=("OrderCancelled",))
+    at.tables.put("o-1", "ada", 4900, more=1200)
+    at.tables.put("o-2", "bob", 100, kind="OrderCancelled")
+    async with at.open() as shop:
+        came = await at.until_arrived(1, 2 * SOON)
+        await at.place(shop, "o-3")
+    assert came, mistake(
+        "head-of-line-blocking",
+        "The first message of o-1 was returned, since no queue is bound for it, and 1,200 of its "
+        f"messages have to wait. One of o-2 comes after them; {2 * SOON:g} s later it is unsent.",
+    )
+    told = [json.loads(message.body)["order_id"] for message in at.messages]
+    assert set(told) == {"o-2"}, mistake(
+        "out-of-order",
+        f"The first message of o-1 was returned, and later ones of it are in the queue: {told}",
+    )
 
 
 @pytest.mark.points(2)
@@ -233,13 +258,15 @@ async def test_at_the_end_it_stops(world, submission, scene):
     async with at.open() as shop:
         if world.seed % 2:
             await at.place(shop, "o-1")
+            await at.until_arrived(1, 2 * SOON)
         await asyncio.sleep(10)
-        assert at.broker.connections, "the broker is up, and nobody is connected to it"
     at.assert_well_told("The broker confirmed nothing")
     published = len(at.messages)
     assert at.broker.connections == 0, (
         f"the block has ended, and {at.broker.connections} connections to the broker are open"
     )
+    still = left_open(world)
+    assert still == 0, f"the block has ended, and {still} connections to the database are open"
     at.tables.put("o-2", "bob", 100)
     await asyncio.sleep(60)
     assert len(at.messages) == published, "the block has ended, and something was published"

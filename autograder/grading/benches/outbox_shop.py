@@ -80,8 +80,11 @@ class Tables:
         )
         return [Row(*row) for row in rows]
 
-    def put(self, order: str, customer: str, total: int) -> None:
-        """An order, placed by a process that died before it was told to anybody."""
+    def put(
+        self, order: str, customer: str, total: int, *, kind: str = "OrderPlaced", more: int = 0
+    ) -> None:
+        """An order, placed by a process that died before it was told to anybody; ``more``: how
+        many messages of it come after the first."""
         data = json.dumps({"order_id": order, "customer": customer, "total": total})
         self._eyes.execute("BEGIN IMMEDIATE")
         self._eyes.execute(
@@ -89,7 +92,11 @@ class Tables:
         )
         self._eyes.execute(
             "INSERT INTO outbox (message_id, order_id, type, data) VALUES (?, ?, ?, ?)",
-            (f"left-{order}", order, "OrderPlaced", data),
+            (f"left-{order}", order, kind, data),
+        )
+        self._eyes.executemany(
+            "INSERT INTO outbox (message_id, order_id, type, data) VALUES (?, ?, ?, ?)",
+            [(f"left-{order}-{n}", order, "OrderCancelled", data) for n in range(more)],
         )
         self._eyes.execute("COMMIT")
 

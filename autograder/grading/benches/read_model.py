@@ -193,12 +193,12 @@ class ReadModel:
 
     def unbiased(self, rows: Rows) -> Rows:
         """Rows without what was wrong from the beginning."""
-        was = {order: (order, *row) for order, *row in self.events.rows(self.filled).orders}
+        was = {row[0]: row for row in self.events.rows(self.filled).orders}
         customers = tuple(
             (customer, orders, paid - BIAS * (customer == "ada" and paid >= BIAS // 2))
             for customer, orders, paid in rows.customers
         )
-        orders = tuple(was[row[0]] if row == LOST and row[0] in was else row for row in rows.orders)
+        orders = tuple(was.get(row[0], row) if row == LOST else row for row in rows.orders)
         return Rows(orders, customers)
 
     def columns(self) -> dict[str, list[tuple[str, int]]]:
@@ -235,7 +235,9 @@ class ReadModel:
 
 def wrong_tables(rows: Rows) -> tuple[bool, bool]:
     """Whether what was wrong from the beginning is in the orders, and in the customers."""
-    return LOST in rows.orders, any(row[0] == "ada" and row[2] >= BIAS // 2 for row in rows.customers)
+    return LOST in rows.orders, any(
+        row[0] == "ada" and row[2] >= BIAS // 2 for row in rows.customers
+    )
 
 
 def assert_never_between(model: ReadModel) -> None:
@@ -284,6 +286,11 @@ def _assert_whole(model: ReadModel, seen: Seen) -> None:
         f"While the model was rebuilt, a reader saw the checkpoint at {seen.position}, and the "
         f"rows of {other}: what is between them will never be counted.",
     )
+    assert other is None or not model.filled <= seen.position < other, mistake(
+        "checkpoint-apart",
+        f"While the model was rebuilt, a reader saw the checkpoint at {seen.position}, and the "
+        f"rows of {other}: what is between them will be counted a second time.",
+    )
     orders, customers = len(seen.rows.orders), len(seen.rows.customers)
     missing = orders < len(expected.orders) or customers < len(expected.customers)
     assert not missing, mistake(
@@ -309,6 +316,11 @@ def assert_rebuilt(model: ReadModel, position: int, said: str) -> None:
     assert not model.is_old(now), f"{said}, and what was wrong in the rows still is: {now.rows}"
     twice = model.counted_twice(now)
     assert twice is None, mistake("double-count", f"{said}, and up to {now.position} {twice}.")
+    other = model.position_of(now.rows)
+    assert other is None or model.is_true(now), mistake(
+        "checkpoint-apart",
+        f"{said}. The checkpoint says {now.position}, and the rows are those of {other}.",
+    )
     assert model.is_true(now), (
         f"{said}. The checkpoint says {now.position}, and the rows are not those of it.\n"
         f"  there are {now.rows}\n  expected  {model.events.rows(now.position)}"
