@@ -27,8 +27,9 @@ The store
      whoever sends them, with whatever SQLite connection.
   6. `subscribe` yields each event above `after` once, in the order of positions: first those that
      are there, then those that come, for ever. If it is appended with this very store, that is
-     within a second; if by another program, within `poll` seconds (and one more). It does not ask
-     the file more often than that while nothing comes. A slow subscriber holds up nobody.
+     within a second; if by another program, or by an append that was cancelled, within `poll`
+     seconds (and one more). It does not ask the file more often than that while nothing comes. A
+     slow subscriber holds up nobody.
 
 The reader
   7. `follow` is a subscription to a `Log`: a store whose transactions run side by side, so that 8

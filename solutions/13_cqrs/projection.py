@@ -34,7 +34,7 @@ class Log(Protocol):
     """Events in order. Positions begin at 1 and rise; some numbers are missing for good."""
 
     async def read(self, after: int, limit: int) -> Sequence[Event]:
-        """The next events behind `after`, `limit` of them at most; none only if there are none yet."""
+        """The next events behind `after`, `limit` of them at most; none if there are none yet."""
         ...
 
     async def wait(self, after: int) -> None:

@@ -2,7 +2,8 @@
 
 mistake: conflicts-with-itself
 fails: test_the_same_append_again_adds_nothing, test_the_same_append_twice_at_once,
-    test_killed_anywhere_an_append_is_whole, test_cancelled_anywhere_an_append_is_whole
+    test_killed_anywhere_an_append_is_whole, test_cancelled_anywhere_an_append_is_whole,
+    test_cancelled_anywhere_a_read_does_no_harm
 """
 
 from __future__ import annotations

@@ -129,8 +129,8 @@ class EventStore:
 
     async def _select(self, where, *values):
         sql = f"SELECT position, stream, version, id, type, data FROM events {where}"
-        async with self.db.execute(sql, values) as cursor:
-            return [StoredEvent(*row[:5], json.loads(row[5])) for row in await cursor.fetchall()]
+        rows = await self.db.execute_fetchall(sql, values)
+        return [StoredEvent(*row[:5], json.loads(row[5])) for row in rows]
 
     async def read_stream(self, stream, from_version=1):
         async with self.lock:

@@ -3,8 +3,7 @@
 What is appended while the look is on its way back rings the bell before.
 
 mistake: wakes-too-late
-fails: test_nothing_is_lost_between_catching_up_and_live, test_a_slow_subscriber_holds_up_nobody,
-    test_cancelled_anywhere_an_append_is_whole
+fails: test_nothing_is_lost_between_catching_up_and_live
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Reads over the connection that appends; they take turns, and a read takes two steps.
 
 First execute, then fetchall. Who is cancelled in the first never comes to the second, and has no
-cursor that could be closed: the SELECT is in progress from then on. As soon as another program has
-appended something, this one never can again.
+cursor that could be closed: the SELECT goes on. If another program appends something meanwhile, the
+next append of this one is refused.
 
 mistake: transaction-left-open
 fails: test_cancelled_anywhere_a_read_does_no_harm

@@ -5,7 +5,7 @@ In between is a moment in which an event is too late for the one and too early f
 mistake: missed-at-handover
 also: deaf-to-other-programs
 fails: test_nothing_is_lost_between_catching_up_and_live,
-    test_what_another_program_appends_comes_too
+    test_what_another_program_appends_comes_too, test_a_slow_subscriber_holds_up_nobody
 """
 
 from __future__ import annotations

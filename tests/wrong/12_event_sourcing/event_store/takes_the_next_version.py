@@ -7,7 +7,7 @@ also: not-idempotent
 fails: test_a_stale_append_is_refused, test_of_two_writers_one_wins,
     test_the_same_append_again_adds_nothing, test_the_same_append_twice_at_once,
     test_killed_anywhere_an_append_is_whole, test_cancelled_anywhere_an_append_is_whole,
-    test_several_tasks_use_one_store
+    test_several_tasks_use_one_store, test_cancelled_anywhere_a_read_does_no_harm
 """
 
 from __future__ import annotations

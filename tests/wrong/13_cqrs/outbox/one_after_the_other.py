@@ -1,7 +1,7 @@
 """Keeps the order strictly: nothing is sent before everything before it has been.
 
 mistake: head-of-line-blocking
-fails: test_one_that_is_returned_holds_up_its_order
+fails: test_one_that_is_returned_holds_up_its_order, test_many_that_wait_hold_up_nobody_else
 """
 
 from __future__ import annotations

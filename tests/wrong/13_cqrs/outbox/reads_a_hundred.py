@@ -3,7 +3,7 @@
 If a hundred of them have to wait, it reads these, round after round, and nothing else.
 
 mistake: head-of-line-blocking
-fails: test_a_thousand_that_wait_hold_up_nobody_else
+fails: test_many_that_wait_hold_up_nobody_else
 """
 
 from __future__ import annotations
