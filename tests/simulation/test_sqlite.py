@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from autograder.simulation import World, explore, run_world
+from autograder.simulation.sqlite import left_open
 
 aiosqlite = pytest.importorskip("aiosqlite")
 
@@ -173,3 +174,41 @@ def test_aiosqlite_is_itself_again_outside() -> None:
             return list(await database.execute_fetchall("SELECT 1"))
 
     assert asyncio.run(main()) == [(1,)]
+
+
+async def read_and_buy(world: World) -> tuple[int, bool]:
+    with shop(stock=1) as path:
+        async with aiosqlite.connect(path) as reader, aiosqlite.connect(path) as writer:
+            await writer.execute_fetchall("PRAGMA journal_mode = WAL")
+            reading = asyncio.create_task(reader.execute_fetchall("SELECT left FROM stock"))
+            await writer.execute("UPDATE stock SET left = 0")
+            await writer.commit()
+            late = not reading.done()
+            [(left,)] = await reading
+            return left, late
+
+
+def test_what_an_answer_says_may_be_past_when_it_arrives() -> None:
+    """As from a thread: what was seen is on its way while others commit."""
+    answers = set()
+    for seed in range(300):
+        result = run_world(read_and_buy, seed=seed).result
+        assert result is not None
+        answers.add(result)
+    assert (1, True) in answers, "somebody has seen 1, and hears of it when there is 0"
+    assert (1, False) in answers
+    assert (0, True) in answers
+
+
+async def open_two_and_close_one(world: World) -> tuple[int, int, int]:
+    with shop(stock=1) as path:
+        one, two = await aiosqlite.connect(path), await aiosqlite.connect(path)
+        counts = [left_open(world)]
+        for connection in (one, two):
+            await connection.close()
+            counts.append(left_open(world))
+        return counts[0], counts[1], counts[2]
+
+
+def test_connections_that_nobody_has_closed_are_counted() -> None:
+    assert run_world(open_two_and_close_one).result == (2, 1, 0)
