@@ -3,7 +3,8 @@
 What the projector had taken since the last read is in no row any more, and is taken for done.
 
 mistake: checkpoint-apart
-fails: test_readers_see_the_old_model_or_the_new
+fails: test_readers_see_the_old_model_or_the_new,
+    test_a_rebuild_that_stands_still_sets_nobody_back
 """
 
 import asyncio

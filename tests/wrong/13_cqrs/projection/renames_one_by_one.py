@@ -3,8 +3,10 @@
 It only takes a moment.
 
 mistake: half-built-model
+also: back-in-time
 fails: test_a_rebuild_that_is_killed_does_no_harm, test_readers_see_the_old_model_or_the_new,
-    test_a_rebuild_mends_the_rows
+    test_a_rebuild_mends_the_rows, test_a_rebuild_that_is_cancelled_does_no_harm,
+    test_a_rebuild_that_stands_still_sets_nobody_back
 """
 
 from __future__ import annotations
