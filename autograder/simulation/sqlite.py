@@ -25,7 +25,7 @@ from .patches import Patches
 if TYPE_CHECKING:
     from .world import World
 
-_TRIP = (0.0002, 0.006)
+_TRIP = (0.0001, 0.006)
 """Seconds until a call is carried out, and then"""
 _BACK = (0.0001, 0.004)
 """until its answer is there;"""
