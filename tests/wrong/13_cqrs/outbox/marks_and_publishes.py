@@ -1,6 +1,7 @@
 """Marks a row as sent, so that nobody else takes it, and publishes it then.
 
 mistake: marked-before-confirm
+also: out-of-order
 fails: test_it_marks_after_the_confirm, test_killed_anywhere_nothing_is_untold,
     test_a_broken_connection_loses_nothing, test_at_the_end_it_stops, test_two_relays_lose_nothing,
     test_it_carries_on_after_an_outage, test_the_shop_sells_without_the_broker,
