@@ -25,13 +25,32 @@ from .problems import Problem, Stuck
 
 _TICK = 0.1
 _REAL_PER_CPU = 5.0
-"""A machine may be busy with something else: real time counts this much less than CPU time."""
+"""A machine may be busy with something else: real time counts this much less than CPU time. Time in
+which all cores were somebody else's does not count at all, where the system tells it."""
 _LAST_WORDS = 30
 _FEW_LINES = 6
 _IMPATIENT = 0.3
 """Seconds of patience with a file that was stuck before: likely it is the same again, and the more
 often it was, the likelier. All other code has its full time."""
 _times_stuck: Counter[str] = Counter()
+
+
+def queued_for_a_core() -> float:
+    """Seconds in which this process's main thread could have run, had there been a core for it.
+
+    0.0 where the system does not tell. Source: the kernel's documentation, "Scheduler Statistics",
+    /proc/<pid>/schedstat, its second number, in nanoseconds.
+    """
+    try:
+        file = os.open("/proc/self/schedstat", os.O_RDONLY)
+    except OSError:
+        return 0.0
+    try:
+        return int(os.read(file, 100).split()[1]) / 1e9
+    except (IndexError, ValueError):
+        return 0.0
+    finally:
+        os.close(file)
 
 
 class Watch:
@@ -45,7 +64,7 @@ class Watch:
         self._progress = progress
         self._ownership = ownership
         self._last: object = self  # equal to nothing that is measured: the first look only looks
-        self._cpu = self._real = 0.0
+        self._cpu = self._real = self._queued = 0.0
         self._raised = 0
         self._problem: Problem | None = None
 
@@ -55,12 +74,13 @@ class Watch:
         if now != self._last or self.suspended:
             self._last, self._raised = now, 0
             self._cpu, self._real = time.process_time(), real_monotonic()
+            self._queued = queued_for_a_core()
             return False
         limit = self._limit(frame)
-        return (
-            time.process_time() - self._cpu >= limit
-            or real_monotonic() - self._real >= limit * _REAL_PER_CPU
-        )
+        if time.process_time() - self._cpu >= limit:
+            return True
+        passed, queued = real_monotonic() - self._real, queued_for_a_core() - self._queued
+        return passed - queued >= limit * _REAL_PER_CPU
 
     def _limit(self, frame: FrameType | None) -> float:
         studied = self._ownership().nearest(frame)

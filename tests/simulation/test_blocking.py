@@ -20,7 +20,7 @@ from time import sleep as nap
 
 import pytest
 
-from autograder.simulation import Refused, Settings, World, explore, run_world, time_limit
+from autograder.simulation import Refused, Settings, World, explore, limits, run_world, time_limit
 from autograder.simulation.ownership import Ownership
 from autograder.simulation.problems import Stuck
 from autograder.simulation.running import Program
@@ -316,6 +316,25 @@ def test_code_outside_worlds_can_be_limited_too() -> None:
     with pytest.raises(Stuck) as caught, time_limit(0.05, Ownership()):
         spin()
     assert caught.value.problem.file == __file__
+
+
+@pytest.mark.parametrize(("queued", "due"), [(0.0, True), (19.5, False)])
+def test_time_in_which_others_had_all_cores_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, queued: float, due: bool
+) -> None:
+    """Twenty seconds without progress, of which the process stood in line for so many."""
+    now = iter([0.0, 20.0])
+    line = iter([100.0, 100.0 + queued])
+    monkeypatch.setattr(limits, "real_monotonic", lambda: next(now))
+    monkeypatch.setattr(limits, "queued_for_a_core", lambda: next(line))
+    monkeypatch.setattr(time, "process_time", lambda: 0.0)
+    watch = limits.Watch(1.0, lambda: "the same", lambda: Ownership())
+    assert not watch.due(None), "the first look only looks"
+    assert watch.due(None) is due
+
+
+def test_the_system_tells_how_long_a_process_stood_in_line() -> None:
+    assert 0.0 <= limits.queued_for_a_core() <= limits.queued_for_a_core()
 
 
 def test_long_work_that_awaits_now_and_then_is_no_blocking_call() -> None:
