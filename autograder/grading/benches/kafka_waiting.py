@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PATIENCE, LITTLE = 8.0, 1.5
+PATIENCE, LITTLE = 10.0, 1.5
 """Seconds of real time for what right code does in tenths of one; and for code that has kept a
 grader waiting for nothing before."""
 _STEP = 0.004
@@ -32,16 +32,18 @@ class Waiting:
         *,
         ours: bool = False,
         seconds: float | None = None,
+        patience: float = PATIENCE,
     ) -> bool:
         """Wait until something is true, which may have to be awaited: whether it is.
 
         ``check`` is called again and again, and may raise. ``ours``: it is not up to what is
         studied, and comes. ``seconds``: how long, where nothing is concluded if it is false then.
+        ``patience``: how long at first, where it is.
         """
         if seconds is not None:
             ours = True
         else:
-            seconds = LITTLE if self._version in _in_vain and not ours else PATIENCE
+            seconds = LITTLE if self._version in _in_vain and not ours else patience
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while True:

@@ -212,14 +212,12 @@ class Scene:
 
     # -- waiting ----------------------------------------------------------------------------------
 
-    async def until(
-        self, condition: Callable[[], Any], *, ours: bool = False, seconds: float | None = None
-    ) -> bool:
+    async def until(self, condition: Callable[[], Any], **how_long: Any) -> bool:
         """Wait until something is true, or for longer than a right worker needs: whether it is.
 
-        ``ours``: the worker has no part in it. ``seconds``: for so long, and nothing is concluded.
+        ``how_long``: as `Waiting.until` has it.
         """
-        return await self._waiting.until(condition, self.check, ours=ours, seconds=seconds)
+        return await self._waiting.until(condition, self.check, **how_long)
 
     async def applied(self, *values: str) -> None:
         """Wait until these messages are applied; AssertionError if they are not."""
@@ -236,19 +234,21 @@ class Scene:
         """The messages whose handlers have begun, by value."""
         return {self.bank.values[call.partition, call.offset] for call in self.bank.calls}
 
-    async def until_committed(self, *partitions: int) -> dict[int, int]:
+    async def behind(self, *partitions: int) -> dict[int, int]:
+        """How far the partitions are committed of which not all is."""
+        committed = {partition: await self.committed(partition) for partition in partitions}
+        return {p: offset for p, offset in committed.items() if offset != self.end(p)}
+
+    async def until_committed(self, *partitions: int, **how_long: Any) -> dict[int, int]:
         """Wait until all of these partitions is committed: how far each is not."""
         behind: dict[int, int] = {}
 
         async def look() -> bool:
-            behind.clear()
-            for partition in partitions:
-                offset = await self.committed(partition)
-                if offset != self.end(partition):
-                    behind[partition] = offset
+            nonlocal behind
+            behind = await self.behind(*partitions)
             return not behind
 
-        await self.until(look)
+        await self.until(look, **how_long)
         return behind
 
     async def a_reader_has_read_it_all(self) -> None:
