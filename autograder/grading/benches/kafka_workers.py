@@ -19,7 +19,7 @@ from .watched_kafka import Watch, run_watched
 
 TOPIC, GROUP = "changes", "bank"
 POLL_INTERVAL = 1500
-_FAREWELL = 0.2
+_FAREWELL = 0.5
 """Seconds in which who is cancelled may leave its group; then its clients are closed for it."""
 
 

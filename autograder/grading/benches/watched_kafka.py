@@ -210,17 +210,24 @@ def close_in_peace(consumer: Any) -> None:
 
 
 def _close(consumer: Any) -> None:
-    with suppress(Exception):  # it is closed, or was never opened
+    consumer.wait_for_others(_LAST)
+    with suppress(Exception), consumer.closing:  # it is closed, or was never opened
         close_in_peace(consumer)
 
 
 class WatchedConsumer(Consumer):  # type: ignore[misc]
-    """A Consumer. A learner's module may have imported it for an earlier self.watch."""
+    """A Consumer. A learner's module may have imported it for an earlier self.watch.
+
+    It is closed by the learner, or by the grader, or by both at once. The second of two that close
+    it at one moment would wait for a thread that the first has ended, with Python's lock in hand.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.watch = current_watch()
         self.life = self.watch.life
         self.config = {**(args[0] if args else {}), **kwargs}
+        self.closing = threading.Lock()
+        self._calls, self._fewer = 0, threading.Condition()
         super().__init__(*args, **kwargs)
         self.watch.made.append(self)
 
@@ -250,7 +257,8 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
         found: list[Any] = []
 
         def step(left: float) -> bool:
-            message = Consumer.poll(self, left)
+            with self._in_use():
+                message = Consumer.poll(self, left)
             if message is not None:
                 found.append(message)
             return bool(found)
@@ -266,7 +274,8 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
         found: list[Any] = []
 
         def step(left: float) -> bool:
-            found.extend(Consumer.consume(self, num_messages - len(found), left))
+            with self._in_use():
+                found.extend(Consumer.consume(self, num_messages - len(found), left))
             return len(found) >= num_messages
 
         self.watch.wait(self.life, seconds, step)
@@ -279,7 +288,28 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
             self.watch.fails_next_commit = False
             raise KafkaException(KafkaError(KafkaError.STALE_MEMBER_EPOCH))
         commit = _commit_in_the_end if waits else Consumer.commit
-        return self.watch.told("commit", commit, self, *args, **kwargs)
+        with self._in_use():
+            return self.watch.told("commit", commit, self, *args, **kwargs)
+
+    def close(self) -> None:
+        with self.closing:
+            Consumer.close(self)
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._fewer:
+            self._calls += 1
+        try:
+            yield
+        finally:
+            with self._fewer:
+                self._calls -= 1
+                self._fewer.notify_all()
+
+    def wait_for_others(self, seconds: float) -> None:
+        """Wait until no other thread is in a call of this consumer, or so long."""
+        with self._fewer:
+            self._fewer.wait_for(lambda: not self._calls, seconds)
 
     def store_offsets(self, *args: Any, **kwargs: Any) -> Any:
         return self.watch.told("store_offsets", Consumer.store_offsets, self, *args, **kwargs)
