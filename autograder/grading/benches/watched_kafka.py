@@ -218,8 +218,8 @@ def _close(consumer: Any) -> None:
 class WatchedConsumer(Consumer):  # type: ignore[misc]
     """A Consumer. A learner's module may have imported it for an earlier self.watch.
 
-    It is closed by the learner, or by the grader, or by both: one after the other, as the first ends
-    what the second would be using.
+    It is closed by the learner, or by the grader, or by both: one after the other, as the first
+    ends what the second would be using.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
