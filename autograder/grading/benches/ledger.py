@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from .database_files import new_database
+
 SCHEMA = (
     "CREATE TABLE accounts (name TEXT PRIMARY KEY, cents INTEGER NOT NULL)",
     "CREATE TABLE entries "
@@ -18,12 +20,7 @@ SCHEMA = (
 
 def make_ledger(path: Path) -> Path:
     """An empty ledger in which readers do not wait for writers."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        for statement in SCHEMA:
-            connection.execute(statement)
-        connection.commit()
-    return path
+    return new_database(path, SCHEMA)
 
 
 class Ledger:

@@ -301,8 +301,9 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
             return self.watch.told("commit", commit, self, *args, **kwargs)
 
     def close(self) -> None:
+        """As the real one does; but what it has is given up before, by a poll."""
         with self.closing:
-            Consumer.close(self)
+            close_in_peace(self)
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -322,10 +323,6 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
 
     def store_offsets(self, *args: Any, **kwargs: Any) -> Any:
         return self.watch.told("store_offsets", Consumer.store_offsets, self, *args, **kwargs)
-
-    def close(self) -> None:
-        """As the real one does; but what it has is given up before, by a poll."""
-        close_in_peace(self)
 
     def _note(self, messages: list[Any]) -> None:
         self.watch.polls += [message for message in messages if not message.error()]
