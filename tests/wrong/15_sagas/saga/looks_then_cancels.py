@@ -2,7 +2,7 @@
 same.
 
 mistake: check-then-act
-fails: test_a_web_server_that_stood_still_tells_the_truth
+fails: test_a_web_server_that_stood_still_tells_the_truth, test_two_coordinators_on_one_log
 """
 
 import asyncio
