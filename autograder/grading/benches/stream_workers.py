@@ -257,8 +257,11 @@ class Scene:
         if removed != self._removed:
             self._removed = removed
             self._look_for_lost(stream, str(one))
-        if one.name in ("XADD", "EXEC") and one.client in ("shop", "rival"):
-            self._known |= {entry: fields["order"] for entry, fields in stream.entries}
+        if one.client in ("shop", "rival"):
+            if one.name == "EXEC":
+                self._known |= {entry: fields["order"] for entry, fields in stream.entries}
+            elif one.name == "XADD" and (fields := stream.entry(stream.last_id)):
+                self._known[stream.last_id] = fields["order"]
 
     def _look_for_lost(self, stream: StreamView, command: str) -> None:
         there, last = set(stream.ids), stream.last_delivered(GROUP) or "0-0"

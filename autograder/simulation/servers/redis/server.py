@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 Range = tuple[float, float]
 _EPOCH = round(EPOCH * 1000)
 _TRIFLE = 1e-6
+
+
+@functools.cache
+def _know_the_version() -> None:
+    """redis-py reads its package's metadata for every client and every connection, which takes
+    longer than to open one. It does not change."""
+    from redis import utils
+
+    utils.get_lib_version = functools.cache(utils.get_lib_version)
 
 
 class RedisServer(ServerOnPort):
@@ -52,6 +62,7 @@ class RedisServer(ServerOnPort):
         password: str | None = None,
     ) -> None:
         super().__init__(world, host, port)
+        _know_the_version()
         self.latency = latency
         self.persistent = persistent
         self.password = password
