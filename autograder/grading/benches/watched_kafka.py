@@ -26,6 +26,8 @@ _BLOCKS = 0.05
 """Seconds that a call on the event loop's own thread may wait and not be told."""
 
 _TRIES = 100
+_QUIET = 3
+"""Polls without a partition, before a consumer is closed."""
 _LAST = 3.0
 """Seconds that closing may take."""
 
@@ -198,24 +200,28 @@ def _commit_in_the_end(consumer: Any, *args: Any, **kwargs: Any) -> Any:
 def close_in_peace(consumer: Any) -> None:
     """Close a consumer that has nothing any more.
 
-    One that is closed while it has partitions gives them up in `close`. If librdkafka ends at that
-    moment, nobody answers it, and it waits for ever, with the GIL: all of Python stands still.
+    One that is given partitions in `close`, or gives them up there, asks librdkafka, and may be
+    answered by nobody, as that is ending. It waits for ever, with the GIL: all of Python stands
+    still. What is on its way to it when it unsubscribes has been queued, and comes by the polls.
     """
-    with suppress(RuntimeError):  # it is closed; what that means is said below
+    if not _is_closed(consumer):
         Consumer.pause(consumer, Consumer.assignment(consumer))  # no message is to come any more
         Consumer.unsubscribe(consumer)
-    for _ in range(_TRIES):
-        if not _has_partitions(consumer):
-            break
-        Consumer.poll(consumer, _SLICE / 5)
+        quiet = 0
+        for _ in range(_TRIES):
+            Consumer.poll(consumer, _SLICE / 5)
+            quiet = 0 if Consumer.assignment(consumer) else quiet + 1
+            if quiet == _QUIET:
+                break
     Consumer.close(consumer)
 
 
-def _has_partitions(consumer: Any) -> bool:
+def _is_closed(consumer: Any) -> bool:
     try:
-        return bool(Consumer.assignment(consumer))
+        Consumer.assignment(consumer)
     except RuntimeError:
-        return False
+        return True
+    return False
 
 
 def _close(consumer: Any) -> None:
