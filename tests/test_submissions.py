@@ -7,7 +7,8 @@ name:
     mistake: never-awaited
     fails: test_prices_are_fetched, test_results_are_in_order
 
-One that really makes a second mistake says so in a line between the two: `also: deadlock`.
+One that really makes a second mistake says so in a line between the two: `also: deadlock`. One
+that breaks a rule of its exercise alone, for which no mistake has a name, says `mistake: none`.
 All submissions of one exercise are graded in one process. WRONG=1/3 in the environment grades
 every third wrong one of each exercise only: `.ci/run` shares them among the Pythons it finds.
 """
@@ -41,7 +42,7 @@ each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.s
 class Wrong:
     """What the docstring of a wrong submission says of it."""
 
-    mistake: str
+    mistake: str | None
     fails: list[str]
     also: tuple[str, ...] = ()
 
@@ -102,7 +103,8 @@ def problems_with_wrong(result: ExerciseResult, said: Wrong | None) -> list[str]
     if not first:
         problems.append(f"{said.fails[0]} does not fail (failed: {', '.join(names) or 'none'})")
     elif said.mistake not in [test.mistake for test in first]:
-        problems.append(f"{said.fails[0]} does not name {said.mistake}: {first[0].message}")
+        named = said.mistake or "no mistake"
+        problems.append(f"{said.fails[0]} does not name {named}: {first[0].message}")
     return problems
 
 
@@ -111,13 +113,13 @@ def base_name(test: TestResult) -> str:
 
 
 def test_every_mistake_has_a_wrong_submission() -> None:
-    made = {wrong.mistake for wrong in wrong_submissions() if wrong is not None}
+    made = named_by_submissions()
     unused = [name for name in mistakes.names() if name not in made]
     assert not unused, f"nothing in tests/wrong makes: {', '.join(unused)}"
 
 
 def test_every_named_mistake_has_a_section() -> None:
-    named = {wrong.mistake for wrong in wrong_submissions() if wrong is not None}
+    named = named_by_submissions()
     for grader in (ROOT / "exercises").rglob("*.py"):
         named |= names_in(grader)
     missing = sorted(named - set(mistakes.names()))
@@ -143,6 +145,10 @@ def names_in(grader: Path) -> set[str]:
         and node.args
     ]
     return {str(call.args[0].value) for call in calls if isinstance(call.args[0], ast.Constant)}
+
+
+def named_by_submissions() -> set[str]:
+    return {wrong.mistake for wrong in wrong_submissions() if wrong and wrong.mistake}
 
 
 def wrong_submissions() -> list[Wrong | None]:
@@ -186,5 +192,6 @@ def read_docstring(path: Path) -> Wrong | None:
         if mistake and fails:
             also = _ALSO.search(text)
             others = tuple(re.findall(r"[\w-]+", also["names"])) if also else ()
-            return Wrong(mistake["name"], re.findall(r"test_\w+", fails["names"]), others)
+            name = None if mistake["name"] == "none" else mistake["name"]
+            return Wrong(name, re.findall(r"test_\w+", fails["names"]), others)
     return None

@@ -26,8 +26,8 @@ _BLOCKS = 0.05
 """Seconds that a call on the event loop's own thread may wait and not be told."""
 
 _TRIES = 100
-_QUIET = 3
-"""Polls without a partition, before a consumer is closed."""
+_QUIET, _QUIET_POLL = 3, 0.004
+"""Polls without a partition, and seconds of each, before a consumer is closed."""
 _LAST = 3.0
 """Seconds that closing may take."""
 
@@ -209,7 +209,7 @@ def close_in_peace(consumer: Any) -> None:
         Consumer.unsubscribe(consumer)
         quiet = 0
         for _ in range(_TRIES):
-            Consumer.poll(consumer, _SLICE / 5)
+            Consumer.poll(consumer, _QUIET_POLL)
             quiet = 0 if Consumer.assignment(consumer) else quiet + 1
             if quiet == _QUIET:
                 break
