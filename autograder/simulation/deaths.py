@@ -16,6 +16,7 @@ import heapq
 import sqlite3
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .current import Process, current_process
@@ -25,6 +26,30 @@ from .waits import describe_wait
 
 if TYPE_CHECKING:
     from .world import World
+
+
+_NOWHERE = object()
+
+
+@dataclass(slots=True)
+class _Countdown:
+    """Until a process waits for the n-th time; with ``outside``, until that is no longer what it
+    was when the process waited the time before that."""
+
+    at: int
+    strike: Callable[[Process], None]
+    outside: Callable[[], object] | None = None
+    awaits: int = 0
+    before: object = _NOWHERE
+
+    def is_over(self) -> bool:
+        """The process waits once more: is it time?"""
+        self.awaits += 1
+        if self.outside is None or self.at == 1:
+            return self.awaits == self.at
+        if self.awaits == self.at - 1:
+            self.before = self.outside()
+        return self.awaits >= self.at and self.outside() != self.before
 
 
 class Deaths:
@@ -39,8 +64,7 @@ class Deaths:
         self._dead: set[Process] = set()
         self._aside: list[asyncio.Handle] = []
         self._frozen: dict[Process, list[asyncio.Handle]] = {}
-        self._countdowns: dict[Process, int] = {}
-        self._strikes: dict[Process, Callable[[Process], None]] = {}
+        self._countdowns: dict[Process, _Countdown] = {}
         self._fates: dict[Process, asyncio.Future[None]] = {}
 
     @property
@@ -135,13 +159,20 @@ class Deaths:
 
     # -- at an await ------------------------------------------------------------------------------
 
-    async def run(self, coro: Coroutine[Any, Any, Any], host: str, at: int) -> Interrupted:
+    async def run(
+        self,
+        coro: Coroutine[Any, Any, Any],
+        host: str,
+        at: int,
+        outside: Callable[[], object] | None = None,
+    ) -> Interrupted:
         """Run ``coro`` as a process on a host, and kill that when its code waits for the n-th time.
 
-        Whichever of its tasks does: callbacks that a library runs count too.
+        Whichever of its tasks does: callbacks that a library runs count too. ``outside``: not
+        before that is different from what it was when its code waited the time before.
         """
         outcome = Interrupted()
-        task, process, fate = self._start(coro, host, at, self.kill)
+        task, process, fate = self._start(coro, host, _Countdown(at, self.kill, outside))
         try:
             await fate
         except asyncio.CancelledError:
@@ -167,7 +198,7 @@ class Deaths:
         In a transaction it does not: everybody else would have to wait.
         """
         outcome = Interrupted()
-        task, process, fate = self._start(coro, host, at, self.freeze)
+        task, process, fate = self._start(coro, host, _Countdown(at, self.freeze))
         try:
             await fate
             outcome.fired = process in self._frozen
@@ -191,32 +222,30 @@ class Deaths:
         self,
         coro: Coroutine[Any, Any, Any],
         host: str,
-        at: int,
-        strike: Callable[[Process], None],
+        countdown: _Countdown,
     ) -> tuple[asyncio.Task[Any], Process, asyncio.Future[None]]:
         with self._world.network.at(host) as place:
             process = place.process
             task = asyncio.create_task(coro, name=getattr(coro, "__name__", None))
         fate = self._fates[process] = self._world.loop.create_future()
-        if at > 0:
-            self._countdowns[process] = at
-            self._strikes[process] = strike
+        if countdown.at > 0:
+            self._countdowns[process] = countdown
         task.add_done_callback(lambda _: None if fate.done() else fate.set_result(None))
         return task, process, fate
 
     def ran(self, handle: asyncio.Handle) -> None:
         """One callback has run: if studied code waits now, its process has one await less."""
         process = self._owner(handle)
-        left = self._countdowns.get(process) if process is not None else None
+        countdown = self._countdowns.get(process) if process is not None else None
         task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
-        if process is None or left is None or not isinstance(task, asyncio.Task) or task.done():
+        if process is None or countdown is None:
             return
-        if describe_wait(task, self._world.ownership).file is None:
+        if not isinstance(task, asyncio.Task) or task.done():
             return
-        self._countdowns[process] = left - 1
-        if left == 1:
+        if describe_wait(task, self._world.ownership).file is not None and countdown.is_over():
             self._countdowns.pop(process)
-            self._strikes.pop(process)(process)
+            self._world.struck_at = countdown.awaits
+            countdown.strike(process)
 
 
 def _nothing(loop: asyncio.AbstractEventLoop) -> asyncio.Handle:

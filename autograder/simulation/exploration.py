@@ -81,19 +81,19 @@ def explore(
 def _worlds(active: Session, program: Program, plan: Plan) -> Iterator[Outcome]:
     """Every world of a plan; with ``at_every_await`` each seed once for each await."""
     for seed in range(plan.base, plan.base + plan.seeds):
-        for interruption in _interruptions() if plan.at_every_await else range(1):
-            outcome = run_in(active, program, plan, Token(seed, None, interruption, plan.shuffle))
+        at = int(plan.at_every_await)
+        while at < _MOST_AWAITS:
+            token = Token(seed, None, at, plan.shuffle)
+            outcome = run_in(active, program, plan, token, passes_over=True)
             yield outcome
             if not outcome.interrupted:
                 break
+            at = _next_await(outcome.token.interruption)
 
 
-def _interruptions() -> Iterator[int]:
-    """At which await: each of the first ones; then, where only loops go on for so long, fewer."""
-    at = 1
-    while at < _MOST_AWAITS:
-        yield at
-        at += max(1, at // _NEAR_AWAITS * (at // 10))
+def _next_await(at: int) -> int:
+    """Each of the first ones; then, where only loops go on for so long, fewer."""
+    return at + max(1, at // _NEAR_AWAITS * (at // 10))
 
 
 def _diagnose(

@@ -7,7 +7,7 @@ import gc
 import random
 import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import detectors
@@ -79,13 +79,23 @@ def run_world(
 
 
 def run_in(
-    active: Session, program: Program, plan: Plan, token: Token, trace: bool = False
+    active: Session,
+    program: Program,
+    plan: Plan,
+    token: Token,
+    trace: bool = False,
+    *,
+    passes_over: bool = False,
 ) -> Outcome:
-    """As `run_world`, in a session that is open already."""
+    """As `run_world`, in a session that is open already.
+
+    ``passes_over``: awaits at which a death would be as good as the one before (`World.killed`);
+    the outcome's token names the await that it came to.
+    """
     active.worlds += 1
     outcome = Outcome(token)
     with captured(not active.debug) as output:
-        world = _make_world(active, plan, token, trace)
+        world = _make_world(active, plan, token, trace, passes_over)
         random.seed(token.seed)
         here.world = world
         try:
@@ -106,16 +116,19 @@ def run_in(
     outcome.output = output.text()
     outcome.used = world.buckets_used()
     outcome.interrupted = world.interrupted_once
+    if passes_over and world.struck_at:
+        outcome.token = replace(token, interruption=world.struck_at)
     _add_problems(world, outcome, plan)
     return outcome
 
 
-def _make_world(active: Session, plan: Plan, token: Token, trace: bool) -> World:
+def _make_world(active: Session, plan: Plan, token: Token, trace: bool, passes_over: bool) -> World:
     return World(
         token.seed,
         ownership=active.ownership,
         kept=token.kept,
         interruption=token.interruption,
+        passes_over=passes_over,
         strategy=portfolio(token.seed, token.kept) if token.shuffled and token.seed else None,
         tracing=trace,
         debug=active.debug,

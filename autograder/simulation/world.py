@@ -54,6 +54,7 @@ class World:
         ownership: Ownership,
         kept: frozenset[int] | None = None,
         interruption: int = 0,
+        passes_over: bool = False,
         strategy: Strategy | None = None,
         tracing: bool = False,
         debug: bool = False,
@@ -64,7 +65,9 @@ class World:
         self.draw: Callable[[str], float] = self.dice.draw
         self.ownership = ownership
         self.interruption = interruption
+        self.passes_over = passes_over
         self.interrupted_once = False
+        self.struck_at = 0  # the await at which a process was killed or stood still
         self.tracing = tracing
         self.debug = debug
         self.thread = threading.get_ident()
@@ -181,14 +184,27 @@ class World:
         """
         self._mortality().kill(self.network.host(host).process)
 
-    async def killed(self, coro: Coroutine[Any, Any, Any], host: str) -> Interrupted:
+    async def killed(
+        self,
+        coro: Coroutine[Any, Any, Any],
+        host: str,
+        *,
+        outside: Callable[[], object] | None = None,
+    ) -> Interrupted:
         """Run ``coro`` as a process on a host and `kill` that at this world's await (tests with
         ``at_every_await``), whichever of its tasks waits there.
 
         Unlike what `interrupted` does, nothing of it cleans up. The outcome says whether it was
         killed (``fired``), or else what it returned; what it raises goes through.
+
+        ``outside()`` is all that is there when the process is dead: what it has committed, sent,
+        taken. Where that is the same at several awaits, one after another, one death is as good
+        as the others, and only the first one has a world.
         """
-        outcome = await self._mortality().run(coro, host, self.interruption)
+        # A second one in the same world is killed at the await that its token will name.
+        at = self.struck_at or self.interruption
+        passed = outside if self.passes_over and not self.struck_at else None
+        outcome = await self._mortality().run(coro, host, at, passed)
         self.interrupted_once = self.interrupted_once or outcome.fired
         return outcome
 

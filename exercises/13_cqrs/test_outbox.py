@@ -84,7 +84,7 @@ async def test_killed_anywhere_nothing_is_untold(world, submission, scene):
             await shop.cancel_order("o-1", "found it cheaper")
             await at.until_sent()
 
-    outcome = await world.killed(a_day(), "the first shop")
+    outcome = await world.killed(a_day(), "the first shop", outside=at.outside)
     said = "The process was killed" if outcome.fired else "Nothing had gone wrong"
     at.tables.assert_together(said)
     at.assert_well_told(said)

@@ -114,7 +114,7 @@ async def test_killed_anywhere_rows_and_checkpoint_agree(world, submission, mode
     events.add(*story(2)[:6])
     log = LogOf(events, "the first projector")
     work = submission.project(log, there.path, batch=2)
-    killing = asyncio.create_task(world.killed(work, "the first projector"))
+    killing = asyncio.create_task(world.killed(work, "the first projector", outside=there.commits))
     await asyncio.wait([killing], timeout=5)  # it has done all long before that
     was_killed = killing.done() and killing.result().fired
     now = there.look()

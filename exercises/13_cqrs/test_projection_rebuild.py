@@ -97,7 +97,7 @@ async def test_a_rebuild_that_is_killed_does_no_harm(world, submission, model):
     events, there = wrong_model(world, submission, model, 1)
     log = LogOf(events, "the rebuild")
     work = submission.rebuild(log, there.path, batch=5)
-    outcome = await world.killed(work, "the rebuild")
+    outcome = await world.killed(work, "the rebuild", outside=there.commits)
     there.look()
     assert_never_between(there)
     if not outcome.fired:

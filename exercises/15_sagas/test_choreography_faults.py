@@ -40,7 +40,7 @@ async def test_killed_anywhere_an_order_ends_well(world, submission):
     async with calm(world, submission, **given) as shop:
         shop.place(Order())
         shop.start(*(agent for agent in AGENTS if agent not in victims))
-        outcome = await world.killed(shop.machine(*victims), "the machine")
+        outcome = await world.killed(shop.machine(*victims), "the machine", outside=shop.outside)
         if outcome.fired:
             shop.buried(*victims)
             shop.start(*victims)

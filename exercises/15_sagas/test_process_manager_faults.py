@@ -61,7 +61,7 @@ async def test_killed_anywhere_an_order_ends_well(world, submission, shops):
             shop.start()
             await shop.until(lambda: bool(shop.sends("o-1", "ShipOrder")))
             shop.kill()
-        outcome = await world.killed(shop.run_until_ended(), "manager")
+        outcome = await world.killed(shop.run_until_ended(), "manager", outside=shop.outside)
         if outcome.fired:
             shop.buried()
             await asyncio.sleep(10 * late)

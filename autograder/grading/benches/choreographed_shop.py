@@ -91,6 +91,7 @@ class Shop:
         self._inboxes: dict[str, asyncio.Queue[Delivery]] = {}
         self._in_hand: dict[str, Delivery] = {}
         self._seen: dict[str, dict[str, int]] = {}
+        self._commits: dict[str, object] = {}
         self._relayed = dict.fromkeys(AGENTS, 0)
         self._open = 0
         self._outside = contextvars.copy_context()
@@ -103,7 +104,7 @@ class Shop:
         further = self.submission.TABLES
         for agent in AGENTS:
             self.paths[agent] = self._path(agent)
-            eyes = sqlite3.connect(self.paths[agent], uri=True, isolation_level=None)
+            eyes = sqlite3.connect(self.paths[agent], timeout=0, uri=True, isolation_level=None)
             self._eyes[agent] = eyes
             eyes.executescript(ALL_TABLES + OWN_TABLES[agent])
             try:
@@ -329,6 +330,14 @@ class Shop:
             while not waiting.empty():
                 self._inboxes[agent].put_nowait(waiting.get_nowait())
         self.submission.restart()  # a new process remembers nothing
+
+    def outside(self) -> object:
+        """What is there when agents are dead (see `World.killed`)."""
+        for agent in AGENTS:
+            with suppress(sqlite3.OperationalError):  # somebody writes, and has not committed
+                self._commits[agent] = self.rows(agent, "PRAGMA data_version")
+        events = {agent: delivery.id for agent, delivery in self._in_hand.items()}
+        return dict(self._commits), events, self._open, len(self.said), len(self.effects)
 
     async def until_quiet(self) -> None:
         """Wait until every event has been handled; or so long that it never will be."""

@@ -146,6 +146,11 @@ class ManagedShop:
         """A number that changes when anybody commits to the manager's database."""
         return int(self._eyes.execute("PRAGMA data_version").fetchone()[0])
 
+    def outside(self) -> object:
+        """What is there when the manager is dead (see `World.killed`)."""
+        mail = len(self.inbox) + len(self.unacknowledged)
+        return self.commits(), len(self.sent), self._replies, mail
+
     # -- the manager ------------------------------------------------------------------------------
 
     def manage(self) -> Any:

@@ -69,6 +69,10 @@ class Tables:
         """No more looking."""
         self._eyes.close()
 
+    def commits(self) -> int:
+        """A number that changes when anybody commits."""
+        return int(self._eyes.execute("PRAGMA data_version").fetchone()[0])
+
     def orders(self) -> dict[str, tuple[str, int, str]]:
         """By order: customer, total, status."""
         return {order: tuple(row) for order, *row in self._eyes.execute("SELECT * FROM orders")}
@@ -140,6 +144,7 @@ class Scene:
         self.tables = Tables(path)
         self.untrue: str | None = None
         self.transient: str | None = None
+        self._told = 0
         self._submission = submission
         broker.on("publish", lambda event: self._heard(event.message))
         world.at_end(self._close)
@@ -179,6 +184,10 @@ class Scene:
             assert up, mistake("needs-the-broker", f"The broker was down, and {said}.")
             raise AssertionError(said) from error
 
+    def outside(self) -> object:
+        """What is there when a shop is dead (see `World.killed`)."""
+        return self.tables.commits(), self._told
+
     @property
     def broker_is_up(self) -> bool:
         """Whether clients can connect."""
@@ -208,6 +217,7 @@ class Scene:
         """The broker is told something: it must be true by now, and meant to last."""
         if message is None:
             return
+        self._told += 1
         if not message.persistent:
             self.transient = message.body.decode("utf-8", "replace")
         try:

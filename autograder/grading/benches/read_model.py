@@ -126,11 +126,15 @@ class ReadModel:
 
     def _glance(self) -> Seen | None:
         """As `look`, but it takes no time if nobody has committed anything."""
-        (version,) = self._eyes.execute("PRAGMA data_version").fetchone()
+        version = self.commits()
         if version != self._version:
             self._version = version
             self._now = self.look()
         return self._now
+
+    def commits(self) -> int:
+        """A number that changes when anybody commits: what is there when a process is dead."""
+        return int(self._eyes.execute("PRAGMA data_version").fetchone()[0])
 
     def is_locked(self) -> bool:
         """True if nobody else could write at this moment."""

@@ -100,6 +100,10 @@ class Scene:
         left = sum(1 for task in tasks if not task.done())
         assert not left, "coordinate was cancelled, and a minute later it has not ended"
 
+    def outside(self) -> object:
+        """What is there when a coordinator is dead (see `World.killed`)."""
+        return self._log_bytes(), self.calls.so_far()
+
     def _log_bytes(self) -> bytes:
         files = (self.database, self.database.with_name(f"{self.database.name}-wal"))
         return b"".join(file.read_bytes() for file in files if file.exists())
@@ -121,7 +125,7 @@ class Scene:
     async def kill_at_this_await(self, until: Callable[[], object]) -> bool:
         """Start a coordinator and kill it at this world's await; True if that await came before
         `until` had been true for half a second, else it is cancelled then."""
-        killing = self.world.killed(self.coordinate(), "coordinator")
+        killing = self.world.killed(self.coordinate(), "coordinator", outside=self.outside)
         if not await self._is_over_before(killing, until):
             return False
         self.world.happens("coordinator", "is killed")

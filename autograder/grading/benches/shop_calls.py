@@ -114,6 +114,11 @@ class Calls:
         # What is under way belongs to nobody: it outlives the process that sent it.
         self._nobody = contextvars.copy_context()
 
+    def so_far(self) -> tuple[int, int, int]:
+        """How many calls were made, have arrived, and were answered."""
+        arrived = sum(call.delivered for call in self.made)
+        return len(self.made), arrived, sum(bool(call.answer) for call in self.made)
+
     async def call(self, agent: str, command: str, key: str, order: Mapping[str, Any]) -> str:
         """Ask an agent to carry out a command; its answer.
 

@@ -230,6 +230,13 @@ class Scene:
         """What is in the stream of the dead."""
         return [fields for _, fields in self.server.stream(DEAD).entries]
 
+    def outside(self) -> object:
+        """What is there when a worker is dead (see `World.killed`)."""
+        stream = self.stream
+        packed, begun = self.warehouse.packed(), len(self.warehouse.calls)
+        pending = [(one.id, one.consumer, one.deliveries) for one in stream.pending(GROUP)]
+        return pending, stream.unread(GROUP), stream.ids, self.dead(), packed, begun
+
     def is_quiet(self) -> bool:
         """Nothing is unread, and nothing pending."""
         stream = self.stream
