@@ -61,7 +61,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
     from .rooting import find_again
 
+    _load_nbval_if_asked(early_config.pluginmanager, args)
     find_again(early_config, args)
+
+
+def _load_nbval_if_asked(plugins: pytest.PytestPluginManager, args: list[str]) -> None:
+    """pyproject.toml blocks nbval, which takes a tenth of a second to import."""
+    if plugins.is_blocked("nbval") and any(arg.startswith("--nbval") for arg in args):
+        plugins.unblock("nbval")
+        plugins.import_plugin("nbval", consider_entry_points=True)
 
 
 @pytest.hookimpl(tryfirst=True)
