@@ -17,7 +17,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import ref
 
 from .current import current_process, here, world_on_loop_thread
 from .patches import Patches
@@ -34,6 +34,7 @@ _LONG = (0.004, 0.040)
 _RETRIES = (0.001, 0.002, 0.005, 0.010, 0.015, 0.020, 0.025, 0.025, 0.025, 0.050, 0.050, 0.100)
 """Seconds until each next try, as SQLite's own busy handler waits; the last one for all others."""
 _DEFAULT_TIMEOUT = 5.0
+_MANY_CURSORS = 100
 _FACTORY = 5
 """Where `sqlite3.connect` has its parameter `factory`."""
 
@@ -121,8 +122,10 @@ def _is_locked(error: sqlite3.OperationalError) -> bool:
 
 def _is_about_waiting(call: Callable[[], Any]) -> bool:
     """True for a statement that may have told SQLite itself how long to wait."""
-    given = getattr(call, "args", ())  # aiosqlite's calls are partial ones
-    return any(isinstance(one, str) and "busy_timeout" in one.lower() for one in given)
+    for given in getattr(call, "args", ()):  # aiosqlite's calls are partial ones
+        if isinstance(given, str) and "busy_timeout" in given.lower():
+            return True
+    return False
 
 
 class _NoThread:
@@ -153,9 +156,17 @@ class _Mortal(sqlite3.Connection):
     """A connection that knows its cursors: SQLite keeps the locks of a connection that is closed
     as long as a statement of it is half read, and the frames of the dead live on."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cursors: list[ref[sqlite3.Cursor]] = []
+        self._many = _MANY_CURSORS
+
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         cursor = super().cursor(*args, **kwargs)
-        self.__dict__.setdefault("cursors", WeakSet()).add(cursor)
+        self.cursors.append(ref(cursor))
+        if len(self.cursors) > self._many:
+            self.cursors = [one for one in self.cursors if one() is not None]
+            self._many = 2 * len(self.cursors) + _MANY_CURSORS
         return cursor
 
     # sqlite3's own short cuts do not come by `cursor`.
@@ -180,8 +191,9 @@ def bury(connection: sqlite3.Connection) -> None:
     """Close a connection whose process was killed: nothing of it is left, and no lock."""
     # What another thread has opened cannot be closed from here.
     with suppress(sqlite3.ProgrammingError):
-        for cursor in list(getattr(connection, "cursors", ())):
-            cursor.close()
+        for cursor in getattr(connection, "cursors", ()):
+            if (alive := cursor()) is not None:
+                alive.close()
         connection.close()
 
 
