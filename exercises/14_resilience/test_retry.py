@@ -155,13 +155,41 @@ async def test_the_last_error_tells_of_the_earlier_ones(world, submission):
             f"{length} attempts raised {operation.raised!r}; retry raised {outcome!r}, and not the "
             "last of them itself"
         )
-        shown = "".join(traceback.format_exception(outcome))
-        missing = [words for words in said[:length] if words not in shown]
-        assert not missing, mistake(
-            "hides-earlier-errors",
-            f"{length} attempts failed, and the traceback of the last error does not tell of "
-            f"{', '.join(map(repr, missing))}.",
-        )
+        assert_told(outcome, said[:length], f"{length} attempts failed")
+
+
+def assert_told(outcome, said, what):
+    shown = "".join(traceback.format_exception(outcome))
+    missing = [words for words in said if words not in shown]
+    assert not missing, mistake(
+        "hides-earlier-errors",
+        f"{what}, and the traceback of the last error does not tell of "
+        f"{', '.join(map(repr, missing))}.",
+    )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1)
+async def test_they_are_told_however_it_ends(world, submission):
+    """So it is if there is no token for another retry, no time, or the deadline is there."""
+    said = ["connection refused", "the queue is full"]
+    first, second = partial(ConnectionError, said[0]), partial(submission.Unavailable, said[1])
+    asks = partial(submission.Unavailable, "429", retry_after=1000.0)
+    two = submission.RetryBudget(ratio=0.0, reserve=2.0)
+    for why, last, budget in (
+        ("there is no token for another retry", second, two),
+        ("there is no time for another retry", asks, plenty(submission)),
+        ("the deadline is there, and the third is cancelled", "late", plenty(submission)),
+    ):
+        operation = Scripted(world, [first, second, last], takes=3.0)
+        outcome = await outcome_of(
+            submission.retry(operation, budget=budget, base=0.0, attempts=9,
+                             deadline=7.0 if last == "late" else 100.0)
+        )  # fmt: skip
+        assert operation.attempts == 3, f"{why}, and {operation.attempts} attempts were made, not 3"
+        kind = TimeoutError if last == "late" else submission.Unavailable
+        assert isinstance(outcome, kind), f"two attempts failed, {why}; the outcome: {outcome!r}"
+        assert_told(outcome, said, f"Two attempts failed, {why}")
 
 
 async def storm(world, submission, script, **options):
@@ -200,6 +228,7 @@ def check_waits(what, bound, waits):
         f"{what}: {same} of them waited for exactly {usual:.2f} s. Who failed together comes back "
         "together.",
     )
+    assert same <= MANY / 10, f"{what} may be anything; {same} of them were exactly {usual:.2f} s"
     seen = f"they were {shortest:.2f} to {longest:.2f} s, and {middle:.2f} s on average"
     assert longest <= bound + HAIR, f"{what} is {bound:g} s at most; {seen}"
     assert shortest < bound * 0.6, mistake(
@@ -211,6 +240,11 @@ def check_waits(what, bound, waits):
     assert longest > bound * 0.85, f"{what} may be as long as {bound:g} s; {seen}"
     assert 0.35 * bound < middle < 0.65 * bound, (
         f"{what} is {bound / 2:g} s on average, if it is evenly distributed; {seen}"
+    )
+    outer = sum(abs(wait - bound / 2) > bound / 4 for wait in waits)
+    assert 0.35 * MANY < outer < 0.65 * MANY, (
+        f"{what} is in the first or the last quarter of 0 to {bound:g} s half of the times, if it "
+        f"is evenly distributed; that were {outer} of {MANY}"
     )
 
 
@@ -231,13 +265,31 @@ async def test_each_wait_is_drawn_anew(world, submission):
     )
 
 
+@pytest.mark.points(1)
+@simulate(seeds=2)
+async def test_each_call_begins_with_short_waits(world, submission):
+    """How often other calls were tried again makes the waits of this one no longer."""
+    budget = plenty(submission)
+    for number in range(20):
+        operation = Scripted(world, [submission.Unavailable])
+        await outcome_of(
+            submission.retry(operation, budget=budget, attempts=4, base=0.5, cap=1000.0)
+        )
+        long = [
+            f"wait {n + 1} was {wait:.2f} s, and {0.5 * 2**n:g} s is the most"
+            for n, wait in enumerate(operation.waits())
+            if wait > 0.5 * 2**n + HAIR
+        ]
+        assert not long, f"base=0.5, and {number} calls came before: {long[0]}"
+
+
 @pytest.mark.points(2)
 @simulate(seeds=3)
 async def test_retry_after_is_honoured(world, submission):
     """If the error has a retry_after, the wait is so much longer, also beyond `cap`."""
     asks = partial(submission.Unavailable, "429", retry_after=30.0)
-    operations = await storm(world, submission, [asks], attempts=3, base=2.0, cap=2.0)
-    for number in (0, 1):
+    operations = await storm(world, submission, [asks], attempts=3, base=1.0, cap=2.0)
+    for number, bound in enumerate((1.0, 2.0)):
         waits = [operation.waits()[number] for operation in operations]
         assert min(waits) >= 30.0 - HAIR, mistake(
             "ignores-retry-after",
@@ -245,8 +297,8 @@ async def test_retry_after_is_honoured(world, submission):
             f"{min(waits):.2f} s.",
         )
         check_waits(
-            f"retry_after=30.0, base=2.0, cap=2.0, {MANY} calls; on top of it, wait {number + 1}",
-            2.0,
+            f"retry_after=30.0, base=1.0, cap=2.0, {MANY} calls; on top of it, wait {number + 1}",
+            bound,
             [wait - 30.0 for wait in waits],
         )
 
@@ -255,7 +307,11 @@ async def test_retry_after_is_honoured(world, submission):
 @simulate(seeds=2)
 async def test_retry_after_is_for_one_wait(world, submission):
     """The next wait is as short as any, if the next error has no retry_after."""
-    asks = partial(submission.Unavailable, "429", retry_after=30.0)
+
+    class Overloaded(submission.Unavailable):
+        pass
+
+    asks = partial(Overloaded, "429", retry_after=30.0)
     operation = Scripted(world, [asks, ConnectionError, "paid"])
     await submission.retry(operation, budget=plenty(submission), base=1.0, cap=1.0)
     first, second = operation.waits()
@@ -298,7 +354,8 @@ async def test_cancelled_it_ends_at_once(world, submission):
     """Cancelled while it waits for a retry, it does not sit out the wait."""
     asks = partial(submission.Unavailable, "429", retry_after=100.0)
     operation = Scripted(world, [asks])
-    task = asyncio.create_task(submission.retry(operation, budget=plenty(submission)))
+    budget = submission.RetryBudget(ratio=0.0, reserve=1.0)
+    task = asyncio.create_task(submission.retry(operation, budget=budget))
     await asyncio.sleep(10)
     task.cancel()
     await asyncio.wait([task], timeout=50)
@@ -306,3 +363,9 @@ async def test_cancelled_it_ends_at_once(world, submission):
     assert task.done(), "cancelled while it waited for a retry, it waited on"
     assert took <= HAIR, f"cancelled while it waited for a retry, it ended {took:.1f} s later"
     assert task.cancelled(), f"cancelled while it waited for a retry, it ended with {task!r}"
+    operation = Scripted(world, [submission.Unavailable])
+    await outcome_of(submission.retry(operation, budget=budget))
+    assert operation.attempts == 1, (
+        "the budget had 1 token, a retry took it, and was cancelled in its wait: none is given "
+        f"back, and yet another call made {operation.attempts - 1} retries"
+    )

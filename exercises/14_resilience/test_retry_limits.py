@@ -70,12 +70,21 @@ async def test_a_wait_beyond_the_deadline_is_not_begun(world, submission):
         "deadline=30.0, retry_after=60.0: no retry can be made in time. The first attempt failed "
         f"at 1.0 s, and another one was begun at {operation.began[1]:.1f} s"
     )
-    assert world.time() <= 1.0 + HAIR, mistake(
+    assert world.time() - operation.ended[0] <= HAIR, mistake(
         "pointless-wait",
         "deadline=30.0, retry_after=60.0: no retry can be made in time. The attempt failed at 1.0 "
         f"s, and its error was raised at {world.time():.1f} s.",
     )
     assert outcome in operation.raised, f"the attempt raised Unavailable, retry {outcome!r}"
+    began, operation = world.time(), Scripted(world, [asks, "paid"], takes=1.0)
+    await outcome_of(
+        submission.retry(operation, budget=plenty(submission), base=0.0, deadline=61.0)
+    )
+    assert world.time() - began <= 1.0 + HAIR, (
+        "deadline=61.0, and after 1 s an attempt failed with retry_after=60.0; base=0.0. The wait "
+        "would end at the deadline, and so it is not to be begun. The call ended at "
+        f"{world.time() - began:.1f} s"
+    )
     operation = Scripted(world, [asks, "paid"], takes=1.0)
     outcome = await outcome_of(
         submission.retry(operation, budget=plenty(submission), base=1.0, deadline=90.0)
@@ -97,7 +106,7 @@ async def test_a_drawn_wait_is_measured_too(world, submission):
         ended.append((world.time(), operation))
 
     await asyncio.gather(*map(call, operations))
-    late = [at for at, operation in ended if operation.attempts == 1 and at > HAIR]
+    late = [at for at, op in ended if op.attempts == 1 and at - op.ended[0] > HAIR]
     assert not late, mistake(
         "pointless-wait",
         f"deadline=4.0, base=8.0, cap=8.0: {len(late)} of 200 calls waited, the longest until "
@@ -171,8 +180,13 @@ async def test_all_callers_share_the_budget(world, submission):
     """A hundred calls that fail in one moment have `reserve` retries between them."""
     budget = submission.RetryBudget(ratio=0.25, reserve=8.0)
     operations = [Scripted(world, [submission.Unavailable], takes=0.5) for _ in range(100)]
-    calls = (submission.retry(op, budget=budget, attempts=4) for op in operations)
-    await asyncio.gather(*map(outcome_of, calls))
+    over = []
+
+    async def call(op):
+        await outcome_of(submission.retry(op, budget=budget, attempts=4))
+        over.append((op, world.time()))
+
+    await asyncio.gather(*map(call, operations))
     retries = sum(operation.attempts - 1 for operation in operations)
     assert retries <= 8, mistake(
         "retry-storm",
@@ -181,6 +195,12 @@ async def test_all_callers_share_the_budget(world, submission):
     )
     assert retries == 8, (
         f"100 calls failed, the budget had 8 tokens, and {retries} retries were made"
+    )
+    idle = max(ended - op.ended[0] for op, ended in over if op.attempts == 1)
+    assert idle <= HAIR, mistake(
+        "pointless-wait",
+        f"100 calls failed in one moment, for 8 of them there was a token. Another one ended only "
+        f"{idle:.2f} s after its attempt: a token is taken before the wait, not after it.",
     )
 
 

@@ -6,7 +6,8 @@ by nothing.
 mistake: retry-storm
 fails: test_retries_are_rationed, test_all_callers_share_the_budget, test_no_token_no_wait,
        test_only_retries_cost_anything, test_calls_fill_it_up_to_the_brim,
-       test_a_slow_provider_comes_back, test_a_provider_that_is_down_is_not_run_over
+       test_a_slow_provider_comes_back, test_a_provider_that_is_down_is_not_run_over,
+       test_cancelled_it_ends_at_once
 """
 
 import asyncio

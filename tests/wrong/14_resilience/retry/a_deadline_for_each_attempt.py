@@ -5,7 +5,8 @@ With four attempts a call may take four times as long as its caller was told.
 mistake: deadline-not-enforced
 also: pointless-wait
 fails: test_the_deadline_ends_an_attempt, test_a_wait_beyond_the_deadline_is_not_begun,
-       test_a_drawn_wait_is_measured_too, test_only_retries_cost_anything
+       test_a_drawn_wait_is_measured_too, test_only_retries_cost_anything,
+       test_they_are_told_however_it_ends
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 mistake: ignores-retry-after
 fails: test_retry_after_is_honoured, test_retry_after_is_for_one_wait,
        test_a_wait_beyond_the_deadline_is_not_begun, test_only_retries_cost_anything,
-       test_cancelled_it_ends_at_once
+       test_cancelled_it_ends_at_once, test_they_are_told_however_it_ends
 """
 
 import asyncio

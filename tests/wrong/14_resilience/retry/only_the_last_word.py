@@ -4,7 +4,7 @@ The log is full of "connection refused". That the provider had said before "your
 is not in it.
 
 mistake: hides-earlier-errors
-fails: test_the_last_error_tells_of_the_earlier_ones
+fails: test_the_last_error_tells_of_the_earlier_ones, test_they_are_told_however_it_ends
 """
 
 import asyncio

@@ -5,7 +5,7 @@ once, waits for half a minute for nothing. And what it is told in the end is "ti
 
 mistake: pointless-wait
 fails: test_a_wait_beyond_the_deadline_is_not_begun, test_a_drawn_wait_is_measured_too,
-       test_only_retries_cost_anything
+       test_only_retries_cost_anything, test_they_are_told_however_it_ends
 """
 
 import asyncio
