@@ -1,11 +1,13 @@
 """Grades bulkhead.py: places, queues, and who is next."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from autograder.grading import mistake
 from autograder.grading.benches.ship import HAIR, Ship
+from autograder.grading.benches.ship_rules import Visit, by_the_rules
 from autograder.simulation import simulate
 
 
@@ -99,6 +101,10 @@ async def test_who_finds_the_queue_full_is_refused_at_once(world, submission):
         ship.call(f"payment {number}", "payment", takes=5.0)
     await asyncio.sleep(HAIR)
     refused = [who for who, outcome in ship.outcome.items() if outcome == "refused"]
+    if not refused:
+        await asyncio.sleep(3.0)
+        late = "refused" in ship.outcome.values()
+        assert not late, "waiting=3, 30 calls came in one moment, and none was refused at once"
     assert refused, mistake(
         "unbounded-queue",
         "payment has at_once=1 and waiting=3. 30 calls came in one moment, and none was refused: "
@@ -224,6 +230,9 @@ async def test_one_who_cannot_begin_is_passed_by(world, submission):
     await asyncio.sleep(4.0)
     assert "inventory 0" in ship.outcome, "a call of 5 s had not ended after 6 s"
     assert "payment 3" not in ship.began, "payment has at_once=3, and a fourth call began"
+    assert "inventory 1" not in ship.outcome or "inventory 1" in ship.began, (
+        f"patience=300.0, and a call that waited for 4 s: {ship.outcome['inventory 1']}"
+    )
     assert "inventory 1" in ship.began, mistake(
         "head-of-line-blocking",
         "total=4. A call to inventory ended, and two wait: one for payment, which has 3 under way "
@@ -246,6 +255,9 @@ async def test_who_has_waited_longest_is_next(world, submission):
         ship.call(who, who.split()[0], takes=10.0)
     stuck = await ship.settle()
     assert not stuck, f"{', '.join(stuck)} never ended"
+    left = [who for who in order if who not in ship.began]
+    assert not left, f"patience=300.0, and in a minute {', '.join(left)} did not begin"
+    assert ship.peak_of_all <= 3, f"total=3, and {ship.peak_of_all} calls were under way at once"
     began = [who for who in ship.began if who in order]
     assert began == order, mistake(
         "jumps-the-queue",
@@ -272,8 +284,54 @@ async def test_who_comes_back_at_once_stands_behind(world, submission):
     assert ship.peak["payment"] == 1, (
         f"payment has at_once=1, and {ship.peak['payment']} of its calls were under way at once"
     )
+    assert len(ship.began) == 3, (
+        f"patience=300.0, three calls of 5 s came; {', '.join(ship.began)} began, and no other"
+    )
     assert list(ship.began) == ["ada", "bob", "ada again"], mistake(
         "jumps-the-queue",
         "payment has at_once=1. ada's call ended while bob's waited, and ada called again in the "
         f"same moment. They began in this order: {', '.join(ship.began)}.",
     )
+
+
+@pytest.mark.points(2)
+@simulate(seeds=6)
+async def test_a_busy_day_goes_by_the_rules(world, submission):
+    """Of many calls to three dependencies each begins, or is refused, when the rules say so."""
+    ship = Ship(submission, world, total=4, payment=(2, 3, 2.0), inventory=(3, 2, 3.0),
+                shipping=(1, 4, 4.0))  # fmt: skip
+    visits, now = [], 0.0
+    for number in range(80):
+        now += 0.037 + 0.6 * world.draw("gap")
+        name = list(ship.limits)[int(3 * world.draw("name"))]
+        takes = 0.313 + 0.0017 * number + 2.5 * world.draw("takes")
+        visits.append(Visit(f"{name} {number}", name, now, takes))
+    by_the_rules(visits, ship.limits, ship.total)
+    began = world.time()
+    for visit in visits:
+        await asyncio.sleep(began + visit.comes - world.time())
+        ship.call(visit.who, visit.name, visit.takes)
+    stuck = await ship.settle()
+    assert not stuck, f"{', '.join(stuck)} never ended"
+    seen = []
+    for visit in visits:
+        at = ship.began.get(visit.who)
+        refused = None if at is not None else ship.ended[visit.who] - began
+        begins = None if at is None else at - began
+        seen.append(replace(visit, begins=begins, refused=refused))
+    wrong = [
+        (expected, got)
+        for expected, got in zip(visits, seen, strict=True)
+        if (expected.begins is None) != (got.begins is None) or abs(due(got) - due(expected)) > HAIR
+    ]
+    if wrong:
+        expected, got = min(wrong, key=lambda pair: min(map(due, pair)))
+        limits = "; ".join(f"{name}: {limit}" for name, limit in ship.limits.items())
+        raise AssertionError(
+            f"total={ship.total}; {limits}. {expected.who} came at {expected.comes:.2f} s. By the "
+            f"rules it is {expected.fate}; it was {got.fate}. Until then all was as it should be."
+        )
+
+
+def due(visit):
+    return visit.refused if visit.begins is None else visit.begins

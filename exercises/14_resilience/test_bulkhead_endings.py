@@ -20,9 +20,10 @@ async def assert_as_good_as_new(ship, said, gained=None):
         count = await ship.places(name)
         what = "at_once=2" if name == "payment" else "at_once=3, and total=3"
         message = f"{said} Since then {count} calls to {name} can be under way; {what}."
-        if count > size and gained:  # is it because of what has happened?
+        if count != size:  # is it because of what has happened?
             at_first = await a_ship(ship.submission, ship.world).places(name)
-            assert at_first <= size, f"{at_first} calls to {name} can be under way; {what}"
+            assert at_first == size, f"{at_first} calls to {name} can be under way; {what}"
+        if gained:
             assert count <= size, mistake(gained, message)
         assert count <= size, message
         assert count == size, mistake("leaked-permit", message)
@@ -125,6 +126,7 @@ async def test_who_has_left_the_queue_is_gone(world, submission):
 async def test_cancelled_as_it_is_given_a_place(world, submission):
     """A call is given a place and cancelled before it runs: the next one who can begin does."""
     turns = world.seed % 5 - 1  # of the loop, in between; -1: not even bob's own has been
+    await assert_that_the_next_ones_begin(submission, world)
     ship = Ship(submission, world, total=1, payment=(1, 5, 300.0), inventory=(1, 5, 300.0))
 
     def cancel_bob():
@@ -167,6 +169,17 @@ async def test_cancelled_as_it_is_given_a_place(world, submission):
             f"{name} can be under way; at_once=1.",
         )
     await ship.settle()
+
+
+async def assert_that_the_next_ones_begin(submission, world):
+    """If nobody is cancelled."""
+    ship = Ship(submission, world, total=1, payment=(1, 5, 300.0), inventory=(1, 5, 300.0))
+    for who, name in (("ada", "payment"), ("cem", "inventory"), ("dia", "payment")):
+        ship.call(who, name)
+        await asyncio.sleep(0.1)
+    await ship.settle()
+    left = [who for who in ship.tasks if not ship.answered(who)]
+    assert not left, f"total=1, three calls came, one after another: {left[0]} got no answer"
 
 
 @pytest.mark.points(2)

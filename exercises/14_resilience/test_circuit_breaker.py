@@ -24,6 +24,11 @@ async def test_closed_it_lets_all_through(world, submission):
     assert late <= 2.0 + HAIR, (
         f"20 calls of 2 s each began in one moment, and the last one ended after {late:.1f} s"
     )
+    refused = [call for call in calls if not call.let_through]
+    assert not refused, (
+        "no call has failed: 'paid', None, 0 and False were returned; and of the next 20 calls "
+        f"{len(refused)} were refused"
+    )
     for kind in (submission.Unavailable, submission.Declined, ConnectionResetError, ValueError):
         call = await Line(submission, world).call(kind)
         assert call.let_through, f"a new breaker is closed, and {call}"
@@ -56,32 +61,64 @@ async def test_it_opens_after_some_failures(world, submission):
 async def test_a_success_in_between_does_not_hide_failures(world, submission):
     """It opens when `failures` of the last `window` calls have failed, in a row or not."""
     await assert_that_it_opens_at_all(submission, world)
-    for pattern in ("FSFSF", "SSSSFFSF", "FSSFF", "SSSSSSFSFF"):
+    for pattern in ("FFSF", "SSSSFFSF", "SSSSSSFSFF", "FSFSF", "FSSFF", "SSSFFSSF"):
         line = Line(submission, world)
         calls = await line.go(pattern)
         early = [call for call in calls if not call.let_through]
         assert not early, f"{line.settings}: calls went {pattern}, and {len(early)} were refused"
         call = await line.call("paid")
-        assert call.refused, mistake(
-            "counts-in-a-row",
+        message = (
             f"{line.settings}. Of the last five calls three failed ({pattern}, S is a success), "
-            "and the next one was let through.",
+            "and the next one was let through."
         )
+        if pattern[-4:].count("F") == 3:  # also in a window that is one too small
+            assert call.refused, mistake("counts-in-a-row", message)
+        assert call.refused, message
 
 
 @pytest.mark.points(2)
 @simulate(seeds=1)
 async def test_old_failures_are_forgotten(world, submission):
     """Failures that are more than `window` calls old do not count any more."""
-    for pattern in ("FSSSSFSSSSFSSSSF", "FFSSSFSSSF", "FSSFSSFSSFSSFSS"):
+    rare = ("F" + 19 * "S") * 3 + "F"
+    for pattern in (rare, "FSSSSFSSSSFSSSSF", "FFSSSFSSSF", "FSSFSSFSSFSSFSS"):
         line = Line(submission, world)
         calls = await line.go(pattern + "S")
+        assert calls[0].let_through, "a new breaker refused its first call"
         refused = [call for call in calls if not call.let_through]
-        assert not refused, mistake(
-            "never-forgets",
+        message = (
             f"{line.settings}. Calls went {pattern} (S is a success), never three failures in "
-            f"five, and it opened: {len(refused)} were refused.",
+            f"five, and it opened: {len(refused)} were refused."
         )
+        if pattern == rare:
+            assert not refused, mistake("never-forgets", message)
+        assert not refused, message
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("When does the breaker hear of a call: as it begins, or as it ends?")
+@simulate(seeds=1)
+async def test_calls_count_in_the_order_in_which_they_ended(world, submission):
+    """The last `window` calls are those that ended last, whenever they began."""
+    line = Line(submission, world)
+    slow = [line.start(submission.Unavailable, takes=9.0) for _ in range(3)]
+    await line.go("SSSSS")
+    await asyncio.gather(*(call.end() for call in slow))
+    call = await line.call("paid")
+    assert call.refused, (
+        f"{line.settings}. Three calls began first and ended last, and failed; five that went well "
+        f"ended before them. Of the last five three have failed, and the next call: {call}"
+    )
+    line = Line(submission, world)
+    slow = [line.start("paid", takes=9.0) for _ in range(5)]
+    await line.go("FF")
+    await asyncio.gather(*(call.end() for call in slow))
+    await line.go("F")
+    call = await line.call("paid")
+    assert call.let_through, (
+        f"{line.settings}. Five calls began first; then two failed, then the five went well, and "
+        "then one failed. Of the last five that have ended one has failed, and the next was refused"
+    )
 
 
 @pytest.mark.points(2)
@@ -206,6 +243,11 @@ async def test_a_good_probe_closes_it(world, submission):
         assert calls[-1].let_through, (
             f"{line.settings}: the probe succeeded, two calls failed after it, and the breaker was "
             "open: it still counts failures of the time before"
+        )
+        calls = await line.go("SSSSFFS")
+        assert calls[-1].let_through, (
+            f"{line.settings}: after a probe that succeeded the calls went FFSSSSSFFS, never three "
+            "failures in five, and the breaker was open"
         )
 
 

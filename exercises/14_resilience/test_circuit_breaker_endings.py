@@ -152,6 +152,7 @@ async def assert_that_it_is_not_stuck(line, what):
 @simulate(seeds=1)
 async def test_late_results_do_not_count_while_it_is_open(world, submission):
     """What began before it opened neither closes it nor lengthens its cooldown."""
+    await assert_that_it_closes_after_a_cooldown(submission, world)
     for late, what in ((submission.Unavailable, "failed"), ("paid", "succeeded")):
         line = Line(submission, world)
         slow = [line.start(late, takes=5.0) for _ in range(4)]
@@ -176,6 +177,20 @@ async def test_late_results_do_not_count_while_it_is_open(world, submission):
             f"cooldown=10.0. The breaker opened at {opened:.1f} s, calls that had begun before "
             f"{what} at 5 s, and at {world.time():.1f} s a call was refused.",
         )
+
+
+async def assert_that_it_closes_after_a_cooldown(submission, world):
+    """If nothing ends late."""
+    line = Line(submission, world)
+    await line.go("FFF")
+    opened = world.time()
+    for after in (0.0, 5.0):
+        await asyncio.sleep(opened + after - world.time())
+        call = await line.call("paid")
+        assert call.refused, f"cooldown=10.0; {after:g} s after it had opened a call came; {call}"
+    await asyncio.sleep(opened + 10.0 + HAIR - world.time())
+    call = await line.call("paid")
+    assert call.let_through, f"cooldown=10.0; 10 s after it had opened a call came; {call}"
 
 
 @pytest.mark.points(2)
@@ -205,7 +220,10 @@ async def test_late_results_do_not_decide_for_the_probe(world, submission):
             f"A probe was under way. Calls that had begun before the breaker opened {what}, and "
             "the next call was let through, although the probe had not ended.",
         )
-        assert abs(other.error.retry_after) <= HAIR, mistake(
+        assert other.error.retry_after >= -HAIR, (
+            f"a probe was under way, and retry_after was {other.error.retry_after:.1f}, not 0.0"
+        )
+        assert other.error.retry_after <= HAIR, mistake(
             "late-result-counts",
             f"A probe was under way. Calls that had begun before the breaker opened {what}, and it "
             f"opened anew: retry_after is {other.error.retry_after:.1f}.",
@@ -229,6 +247,18 @@ async def test_late_results_do_not_decide_for_the_probe(world, submission):
             "The probe had succeeded and the breaker was closed. Then four calls failed that had "
             "begun before it opened, and it opened again because of yesterday's news.",
         )
+    line = Line(submission, world)
+    slow = [line.start("paid", takes=30.0) for _ in range(5)]
+    await line.go("FFF")
+    await asyncio.sleep(10.0)
+    await line.go("SFF")
+    await asyncio.gather(*(call.end() for call in slow))
+    await line.go("F")
+    call = await line.call("paid")
+    assert call.refused, (
+        f"{line.settings}. A probe succeeded, and then three calls failed. Between them five ended "
+        f"well that had begun before the breaker opened, which do not count; the next call: {call}"
+    )
 
 
 @pytest.mark.points(1)

@@ -138,19 +138,19 @@ async def test_hedges_are_rationed(world, submission):
 @simulate(seeds=1)
 async def test_a_failure_is_rationed_too(world, submission):
     """A hedge after a failure takes a token as well; without one the error is raised at once."""
-    house = House(submission, world, ratio=0.0, reserve=2.0)
+    house = House(submission, world, ratio=0.0, reserve=7.0)
     house.first.outcome = submission.Unavailable
-    for number in range(5):
+    for number in range(10):
         began = world.time()
         got = await house.call()
-        if number < 2:
+        if number < 7:
             assert got == "answer of second", (
-                f"2 tokens, the first door fails; call {number + 1}: {got!r}"
+                f"7 tokens, the first door fails; call {number + 1}: {got!r}"
             )
             continue
-        assert len(house.second.asked) <= 2, mistake(
+        assert len(house.second.asked) <= 7, mistake(
             "hedge-storm",
-            f"The first door fails; the budget had 2 tokens, and {len(house.second.asked)} calls "
+            f"The first door fails; the budget had 7 tokens, and {len(house.second.asked)} calls "
             "went to the second door.",
         )
         assert got is house.first.raised[-1], f"no token, the first door failed; got {got!r}"

@@ -9,7 +9,7 @@ fails: test_who_waits_holds_up_no_other_name, test_one_who_cannot_begin_is_passe
        test_who_finds_the_queue_full_is_refused_at_once, test_a_slow_day,
        test_who_has_waited_longest_is_next, test_each_dependency_has_its_limit,
        test_nobody_waits_longer_than_their_patience, test_all_together_have_a_limit,
-       test_a_refused_call_leaves_nothing_behind
+       test_a_refused_call_leaves_nothing_behind, test_a_busy_day_goes_by_the_rules
 """
 
 import asyncio

@@ -2,7 +2,8 @@
 minute.
 
 mistake: deadline-not-enforced
-fails: test_nobody_waits_longer_than_their_patience, test_a_refused_call_leaves_nothing_behind
+fails: test_nobody_waits_longer_than_their_patience, test_a_refused_call_leaves_nothing_behind,
+       test_a_busy_day_goes_by_the_rules
 """
 
 import asyncio

@@ -6,7 +6,8 @@ mistake: over-release
 fails: test_cancelled_anywhere_the_place_is_free, test_a_refused_call_leaves_nothing_behind,
        test_who_has_left_the_queue_is_gone, test_who_finds_the_queue_full_is_refused_at_once,
        test_nobody_waits_longer_than_their_patience, test_a_slow_day,
-       test_cancelled_as_it_is_given_a_place, test_out_of_patience_as_a_place_is_free
+       test_cancelled_as_it_is_given_a_place, test_out_of_patience_as_a_place_is_free,
+       test_a_busy_day_goes_by_the_rules
 """
 
 import asyncio

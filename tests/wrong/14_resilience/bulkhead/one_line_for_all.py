@@ -6,7 +6,7 @@ mistake: head-of-line-blocking
 fails: test_who_waits_holds_up_no_other_name, test_one_who_cannot_begin_is_passed_by,
        test_a_slow_day, test_each_dependency_has_its_limit,
        test_nobody_waits_longer_than_their_patience,
-       test_who_finds_the_queue_full_is_refused_at_once
+       test_who_finds_the_queue_full_is_refused_at_once, test_a_busy_day_goes_by_the_rules
 """
 
 import asyncio

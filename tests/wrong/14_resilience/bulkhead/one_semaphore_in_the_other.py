@@ -4,7 +4,7 @@ Nobody sits on a place for nothing. But who waits for payment's semaphore does n
 for a place yet, and when both are free, somebody is served who came long after.
 
 mistake: jumps-the-queue
-fails: test_who_has_waited_longest_is_next
+fails: test_who_has_waited_longest_is_next, test_a_busy_day_goes_by_the_rules
 """
 
 import asyncio

@@ -8,8 +8,8 @@ fails: test_each_dependency_has_its_limit, test_who_finds_the_queue_full_is_refu
        test_one_who_cannot_begin_is_passed_by, test_who_comes_back_at_once_stands_behind,
        test_a_failed_call_leaves_its_place, test_a_refused_call_leaves_nothing_behind,
        test_cancelled_anywhere_the_place_is_free, test_under_way_until_it_has_cleaned_up,
-       test_who_has_waited_longest_is_next, test_who_has_left_the_queue_is_gone,
-       test_a_slow_day, test_all_together_have_a_limit
+       test_who_has_waited_longest_is_next, test_who_has_left_the_queue_is_gone, test_a_slow_day,
+       test_all_together_have_a_limit, test_a_busy_day_goes_by_the_rules
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 asked.
 
 mistake: head-of-line-blocking
-fails: test_one_who_cannot_begin_is_passed_by
+fails: test_one_who_cannot_begin_is_passed_by, test_a_busy_day_goes_by_the_rules
 """
 
 import asyncio

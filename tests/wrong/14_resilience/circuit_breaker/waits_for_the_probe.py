@@ -1,0 +1,114 @@
+"""Who comes while a probe is under way waits to hear how it went, which is friendly.
+
+The probe hangs until its timeout, and with it wait all whom the breaker was to spare that.
+
+mistake: none
+fails: test_one_call_is_the_probe, test_late_results_do_not_decide_for_the_probe
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Unavailable(Exception):
+    """The provider is in trouble or has too much to do."""
+
+
+class Declined(Exception):
+    """The provider's answer is no: the card has expired, or there is no money."""
+
+
+class CircuitOpen(Exception):
+    """The call was refused; it may be let through in `retry_after` seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"the circuit is open; try again in {retry_after:.1f} s")
+        self.retry_after = retry_after
+
+
+# Each change of state makes a new object, and a call remembers the one it began in. So whether a
+# call is late is one comparison: is that still the state? (eq=False: that object, and no other.)
+@dataclass(eq=False)
+class _Closed:
+    failed: deque[bool]
+
+
+@dataclass(eq=False)
+class _Open:
+    until: float
+
+
+@dataclass(eq=False)
+class _Probing:
+    pass
+
+
+class CircuitBreaker:
+    """Lets calls through while they go well; `cooldown` and `timeout` are in seconds."""
+
+    def __init__(
+        self, *, failures: int = 5, window: int = 10, cooldown: float = 30.0, timeout: float = 10.0
+    ) -> None:
+        self.failures = failures
+        self.window = window
+        self.cooldown = cooldown
+        self.timeout = timeout
+        self._state: _Closed | _Open | _Probing = _Closed(deque(maxlen=window))
+
+    async def call(self, operation: Callable[[], Awaitable[T]]) -> T:
+        """What `operation` returns; CircuitOpen if it is not called at all."""
+        while isinstance(self._state, _Probing):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        state = self._enter()
+        try:
+            async with asyncio.timeout(self.timeout):
+                result = await operation()
+        except (Unavailable, ConnectionError, TimeoutError):
+            self._leave(state, failed=True)
+            raise
+        except Declined:
+            self._leave(state, failed=False)
+            raise
+        except BaseException:  # a bug, or a cancellation
+            self._leave(state, failed=None)
+            raise
+        self._leave(state, failed=False)
+        return result
+
+    def _enter(self) -> _Closed | _Probing:
+        """The state in which a call begins. No await in here: nobody comes in between."""
+        state = self._state
+        if isinstance(state, _Closed):
+            return state
+        if isinstance(state, _Probing):
+            raise CircuitOpen(0.0)
+        left = state.until - time.monotonic()
+        if left > 0:
+            raise CircuitOpen(left)
+        self._state = probing = _Probing()
+        return probing
+
+    def _leave(self, state: _Closed | _Probing, failed: bool | None) -> None:
+        """A call that began in `state` has ended; `failed` is None if it says nothing."""
+        if state is not self._state:
+            return  # late: it tells of a time that is over
+        now = time.monotonic()
+        if isinstance(state, _Probing):
+            if failed:
+                self._state = _Open(now + self.cooldown)
+            elif failed is None:
+                self._state = _Open(now)  # whose cooldown is over: the next call is the probe
+            else:
+                self._state = _Closed(deque(maxlen=self.window))
+        elif failed is not None:
+            state.failed.append(failed)
+            if sum(state.failed) >= self.failures:
+                self._state = _Open(now + self.cooldown)
