@@ -15,7 +15,8 @@ from .printable import Printer, columns, plural, seconds
 from .sharing import source_lines
 
 GUTTER = "   "  # between columns
-DEEPEST = 8  # spaces of indentation kept
+DEEPEST = 8  # spaces of indentation kept; where there is no room, a space for so many of them:
+STEP = 4
 WIDE = 92  # terminal columns from which on three tasks fit side by side
 NARROWEST = 10  # of a task's column
 LONG = 200  # lines, of which only the last few are shown if hardly any of them waits
@@ -156,10 +157,14 @@ class _Page:
         told = [one.row for one in shown if one.row is not None]
         self.home = _commonest(row.event.file for row in told)
         self.digits = max((len(str(row.event.line or "")) for row in told), default=1)
-        self.indents = _indents(told)
         clock = [seconds(row.event.time) for row in told]
         self.clock = max(map(len, [*clock, "time"]))
+        self.indents = _indents(told)
         widths = self._widths(told, chosen)
+        if sum(widths) > self._room(chosen):  # rather less of the shape than less of the words
+            self.indents = {place: depth // STEP for place, depth in self.indents.items()}
+            widths = self._widths(told, chosen)
+        self._narrow(widths, self._room(chosen))
         yield self._header(chosen, widths)
         before = ""
         for one in shown:
@@ -186,9 +191,12 @@ class _Page:
         line = " " * self.clock + GUTTER + self.printer.say("; ".join(parts))
         return self.printer.cut(line, self.width).rstrip()
 
+    def _room(self, chosen: Sequence[str]) -> int:
+        return self.width - self.clock - len(GUTTER) * len(chosen)
+
     def _widths(self, told: Sequence[Row], chosen: Sequence[str]) -> list[int]:
-        """As wide as needed; if that is too wide, the widest give way first."""
-        wanted = [
+        """As wide as needed."""
+        return [
             max(
                 columns(self.printer.say(lane)),
                 NARROWEST,
@@ -197,13 +205,15 @@ class _Page:
             )
             for lane in chosen
         ]
-        room = self.width - self.clock - len(GUTTER) * len(chosen)
-        while sum(wanted) > room:
-            widest = max(range(len(wanted)), key=wanted.__getitem__)
-            if wanted[widest] <= NARROWEST:
+
+    @staticmethod
+    def _narrow(widths: list[int], room: int) -> None:
+        """If that is too wide, the widest give way first."""
+        while sum(widths) > room:
+            widest = max(range(len(widths)), key=widths.__getitem__)
+            if widths[widest] <= NARROWEST:
                 break
-            wanted[widest] -= 1
-        return wanted
+            widths[widest] -= 1
 
     def _row(self, one: _Shown, chosen: Sequence[str], widths: Sequence[int]) -> str:
         room = self.width - self.clock - len(GUTTER)
