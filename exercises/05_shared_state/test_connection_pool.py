@@ -15,8 +15,23 @@ class CannotConnect(Exception):
     """What connect() raises."""
 
 
+class Leaves(BaseException):
+    """What a block may also be left by: no Exception."""
+
+
+class Connection:
+    """One of a database's connections."""
+
+    def __init__(self, database, number):
+        self.database = database
+        self.number = number
+
+    def __repr__(self):
+        return f"connection {self.number}"
+
+
 class Database:
-    """Opens connections, which are numbers, and knows who uses which."""
+    """Opens connections, and knows who uses which."""
 
     def __init__(self, world, takes=None):
         self.world = world
@@ -37,22 +52,28 @@ class Database:
                 self.failures -= 1
                 raise CannotConnect("the database is restarting")
             self.opened += 1
-            return self.opened
+            return Connection(self, self.opened)
         finally:
             self.opening -= 1
 
-    async def use(self, pool, who, seconds=0.0):
-        """Take a connection, keep it for a while, give it back."""
+    async def use(self, pool, who, seconds=0.0, error=None):
+        """Take a connection, keep it for a while, raise the error if there is one; give it back."""
         async with pool.connection() as connection:
+            assert isinstance(connection, Connection), (
+                f"{who} was given {connection!r}, which connect() has never returned"
+            )
+            assert connection.database is self, f"{who} was given a connection of another pool"
             other = self.in_use.setdefault(connection, who)
-            assert other == who, f"{who} and {other} have connection {connection} at the same time"
+            assert other == who, f"{who} and {other} have {connection!r} at the same time"
             try:
                 await asyncio.sleep(seconds)
+                if error is not None:
+                    raise error
             finally:
                 del self.in_use[connection]
 
-    def start(self, pool, who, seconds=0.0):
-        return asyncio.create_task(self.use(pool, who, seconds), name=who)
+    def start(self, pool, who, seconds=0.0, error=None):
+        return asyncio.create_task(self.use(pool, who, seconds, error), name=who)
 
     async def inside_at_once(self, pool, visitors):
         """How many of so many tasks can have a connection at the same time, soon."""
@@ -61,7 +82,9 @@ class Database:
         inside = len(self.in_use)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
         return inside
 
     async def is_as_good_as_before(self, pool, size, lost, said, gained=None):
@@ -111,13 +134,18 @@ async def test_a_connection_is_used_again(world, submission):
     assert database.opened == 1, (
         f"three tasks, one after another, and {database.opened} connections were opened"
     )
-    with pytest.raises(ZeroDivisionError):
-        async with pool.connection():
-            raise ZeroDivisionError
-    assert await ended(database.start(pool, "dia")), (
-        "a block raised, and dia never gets a connection"
-    )
-    assert database.opened == 1, "a block was left by an exception, and its connection is not used"
+    pool, database = a_pool(submission, world, size=1)
+    for error in (ZeroDivisionError, Leaves):
+        with pytest.raises(error):
+            await database.use(pool, "dia", error=error)
+        assert await ended(database.start(pool, "eve")), (
+            f"a block raised {error.__name__}, and eve never gets a connection"
+        )
+        assert database.opened == 1, (
+            f"a block was left by {error.__name__}, and its connection is not used again"
+        )
+    inside = await database.inside_at_once(pool, 3)
+    assert inside <= 1, f"two blocks raised; size=1, and now {inside} connections are in use"
 
 
 @pytest.mark.points(2)
@@ -125,11 +153,12 @@ async def test_a_connection_is_used_again(world, submission):
 @simulate(seeds=20)
 async def test_there_are_never_more_than_size(world, submission):
     """Seven tasks come within a moment: `size` of them work at once, on as many connections."""
-    pool, database = a_pool(submission, world, size=3, takes=0)
-    visitors = [database.start(pool, f"early bird {n}", 1) for n in range(5)]
-    assert await ended(*visitors), "five tasks share three connections, and some never get one"
-    assert database.most <= 3, f"size=3, and {database.most} connections were opened"
-    pool, database = a_pool(submission, world, size=3)
+    size = 3 + world.seed % 3
+    pool, database = a_pool(submission, world, size, takes=0)
+    visitors = [database.start(pool, f"early bird {n}", 1) for n in range(7)]
+    assert await ended(*visitors), f"seven tasks share {size} connections, and some never get one"
+    assert database.most <= size, f"size={size}, and {database.most} connections were opened"
+    pool, database = a_pool(submission, world, size)
     tasks, peak = [], 0
     for who in ("ada", "bob", "cem", "dia", "eve", "fay", "gus"):
         tasks.append(database.start(pool, who, 1))
@@ -137,12 +166,12 @@ async def test_there_are_never_more_than_size(world, submission):
     while not all(task.done() for task in tasks) and world.time() < LONG:
         peak = max(peak, len(database.in_use))
         await asyncio.sleep(0.1)
-    assert database.most <= 3, mistake(
+    assert database.most <= size, mistake(
         "check-then-act",
-        f"size=3, and there were {database.most} connections, open or being opened.",
+        f"size={size}, and there were {database.most} connections, open or being opened.",
     )
-    assert await ended(*tasks), "seven tasks share three connections, and some never get one"
-    assert peak == 3, f"size=3, and {peak} tasks used connections at the same time"
+    assert await ended(*tasks), f"seven tasks share {size} connections, and some never get one"
+    assert peak == size, f"size={size}, and {peak} tasks used connections at the same time"
 
 
 @pytest.mark.points(1)
@@ -261,6 +290,33 @@ async def test_a_failed_connect_is_followed_by_the_next(world, submission):
     second.result()
 
 
+@pytest.mark.points(1)
+@pytest.mark.hint("Who is told of a place on each of the ways out of your connection()?")
+@simulate(seeds=4)
+async def test_however_it_is_left_who_waits_is_next(world, submission):
+    """A block raises, or a task is cancelled as it has a connection or gets one: bob is next."""
+    kind = world.seed % 3
+    what = ("ada's block raised", "ada was cancelled in her block",
+            "ada was cancelled while her connection was being opened")[kind]  # fmt: skip
+    pool, database = a_pool(submission, world, size=1, takes=1)
+    early, early_too = (database.start(pool, f"early bird {n}", 1) for n in (1, 2))
+    assert await ended(early, early_too), "two tasks share one connection, and one never gets it"
+    if kind == 2:
+        pool, database = a_pool(submission, world, size=1, takes=1)
+    ada = database.start(pool, "ada", 2, ZeroDivisionError("a bug") if kind == 0 else None)
+    await asyncio.sleep(0.5)
+    waiting = [database.start(pool, who, 1) for who in ("bob", "cem")]
+    await asyncio.sleep(0.1)
+    if kind:
+        ada.cancel()
+    await asyncio.wait([ada, *waiting], timeout=LONG)
+    assert ada.done(), f"{what}, and she never ends"
+    stuck = [task.get_name() for task in waiting if not task.done()]
+    assert not stuck, f"size=1. {what}, and {' and '.join(stuck)} wait for ever"
+    for task in waiting:
+        task.result()
+
+
 @pytest.mark.points(3)
 @pytest.mark.hint("Look at each await of yours: if it raises CancelledError, who has the place?")
 @simulate(seeds=4, at_every_await=True)
@@ -296,14 +352,19 @@ async def test_cancelled_as_it_is_woken(world, submission):
     database.failures = int(connecting)
     holder = database.start(pool, "early bird", 2)
     await asyncio.sleep(0.1)
-    leaver, stayer = (database.start(pool, f"early bird {n}") for n in (2, 3))
+    *leavers, stayer = (database.start(pool, f"early bird {n + 2}") for n in range(4))
     await asyncio.sleep(0.1)
-    leaver.cancel()
-    await asyncio.wait([holder, leaver, stayer], timeout=LONG)
+    for leaver in leavers:
+        leaver.cancel()
+    await asyncio.wait([holder, *leavers, stayer], timeout=LONG)
     assert holder.done(), "a task that has a connection never ends"
-    assert connecting == isinstance(holder.exception(), CannotConnect), repr(holder.exception())
+    assert connecting == isinstance(holder.exception(), CannotConnect), (
+        f"connect() {'raised CannotConnect' if connecting else 'was fine'}, and the task that it "
+        f"was for raised {holder.exception()!r}"
+    )
     assert stayer.done(), (
-        "a task was cancelled while it waited for a connection, and the one behind it never got it"
+        "three tasks were cancelled while they waited for a connection, and the one behind them "
+        "never got it"
     )
 
     pool, database = a_pool(submission, world, size=1, takes=1 if connecting else 0)

@@ -3,7 +3,7 @@
 Who is cancelled while using one takes it along: it is open, and nobody knows it any more.
 
 mistake: leaked-permit
-fails: test_cancelled_anywhere_the_place_is_free
+fails: test_cancelled_anywhere_the_place_is_free, test_a_connection_is_used_again
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Gives the place back if connect() fails, in `except Exception`: being cancelled is none.
 
 mistake: leaked-permit
-fails: test_cancelled_anywhere_the_place_is_free
+fails: test_cancelled_anywhere_the_place_is_free, test_however_it_is_left_who_waits_is_next
 """
 
 import asyncio

@@ -2,7 +2,8 @@
 
 mistake: leaked-permit
 fails: test_a_failed_connect_leaves_its_place_free, test_a_failed_connect_is_followed_by_the_next,
-    test_cancelled_anywhere_the_place_is_free, test_cancelled_as_it_is_woken
+    test_cancelled_anywhere_the_place_is_free, test_cancelled_as_it_is_woken,
+    test_however_it_is_left_who_waits_is_next
 """
 
 import asyncio
