@@ -13,6 +13,7 @@ import pytest
 
 from autograder.grading import mistake
 from autograder.grading.benches.reservations import (
+    LONG,
     a_price_is_asked_for_again,
     a_refused_order_changes_nothing,
     assert_all_or_nothing,
@@ -25,6 +26,7 @@ from autograder.grading.benches.reservations import (
     price_of,
     quote,
     refused,
+    the_price_service_fails,
 )
 from autograder.grading.benches.stock_tables import BUY, SCHEMA, StockTables
 from autograder.simulation import simulate
@@ -81,11 +83,12 @@ async def test_a_refused_order_changes_nothing(world, submission, sqlite):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("What do you know of the row at the moment of the UPDATE? Let it check that.")
-@simulate(seeds=2)
+@simulate(seeds=3)
 async def test_a_price_is_asked_for_again(world, submission, sqlite):
-    """If somebody buys while the price service is thinking, the order begins again."""
+    """If the counts change while the price service is thinking, the order begins again."""
+    what, returned = (("lamp", False), ("kettle", False), ("lamp", True))[world.seed % 3]
     async with sqlite(lamp=5, kettle=2, radio=9) as shop:
-        await a_price_is_asked_for_again(submission, shop, ("lamp", "kettle")[world.seed % 2])
+        await a_price_is_asked_for_again(submission, shop, what, returned=returned)
 
 
 @pytest.mark.points(2)
@@ -129,11 +132,11 @@ async def test_many_customers_at_once(world, submission, sqlite):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=1)
+@simulate(seeds=3)
 async def test_it_gives_up_in_the_end(world, submission, sqlite):
     """If somebody else is faster at every attempt, Conflict is raised after `attempts` of them."""
     async with sqlite(lamp=99, kettle=9, radio=9) as shop:
-        await it_gives_up_in_the_end(submission, shop)
+        await it_gives_up_in_the_end(submission, shop, (3, None, 1)[world.seed % 3])
 
 
 @pytest.mark.points(1)
@@ -164,6 +167,51 @@ async def test_nobody_waits_for_the_price_service(world, submission, sqlite):
             "global-lock",
             "The price service was thinking about a lamp, and meanwhile nobody could buy a radio.",
         )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1)
+async def test_without_a_price_nothing_is_reserved(world, submission, sqlite):
+    """If the price service fails, nothing is reserved, and no transaction is left open."""
+    async with sqlite(lamp=5, kettle=2, radio=9) as shop:
+        await the_price_service_fails(submission, shop)
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint(
+    "Which exceptions can a statement of yours raise? Is there a rollback after each?"
+)
+@simulate(seeds=1)
+async def test_a_locked_database_leaves_no_transaction_open(world, submission, sqlite):
+    """If another program locks the database for longer than SQLite waits, nothing is left open."""
+    async with sqlite(lamp=5, kettle=2, radio=9) as shop:
+        db = await shop.connection()
+        rival = sqlite3.connect(shop.path, timeout=0, isolation_level=None)
+
+        async def locked_meanwhile(counts):
+            with contextlib.suppress(sqlite3.OperationalError):  # it is locked, or so it is already
+                rival.execute("BEGIN IMMEDIATE")
+                world.note("another program locks the database")
+            return await quote(counts)
+
+        order = submission.reserve(db, "order 1", {"lamp": 2, "kettle": 1}, locked_meanwhile)
+        task = asyncio.create_task(order, name="ada")
+        await asyncio.wait([task], timeout=LONG)
+        ended, error = task.done(), None
+        if ended:
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        task.cancel()
+        await asyncio.wait([task])
+        locked = rival.in_transaction
+        rival.close()
+        if not locked:
+            return  # nobody could: another test says so
+        assert ended, f"the database is locked, and reserve has not ended after {LONG:.0f} s"
+        assert error is not None, "another program had the database locked, and reserve returned"
+        stock, prices = await shop.stock(), await shop.prices()
+        said = f"the database was locked, reserve raised {type(error).__name__}"
+        assert not assert_all_or_nothing(stock, prices, said), f"{said}, and the order is reserved"
+        await left_alone(db, shop, f"raised {type(error).__name__} as the database was locked")
 
 
 @pytest.mark.points(2)

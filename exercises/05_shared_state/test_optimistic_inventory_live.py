@@ -19,6 +19,7 @@ from autograder.grading.benches.reservations import (
     many_customers_at_once,
     quote,
     refused,
+    the_price_service_fails,
 )
 from autograder.grading.benches.stock_tables import BUY, SCHEMA, StockTables
 from autograder.services import sqlite_face
@@ -36,11 +37,17 @@ async def somebody_buys_the_last_item(submission, shop):
     await a_price_is_asked_for_again(submission, shop, "kettle")
 
 
+async def somebody_brings_one_back(submission, shop):
+    await a_price_is_asked_for_again(submission, shop, "lamp", returned=True)
+
+
 SCENARIOS = {
     it_takes_what_was_ordered: {"lamp": 5, "kettle": 2, "radio": 9},
     a_refused_order_changes_nothing: {"lamp": 5, "kettle": 1, "radio": 9},
     somebody_buys_the_first_item: {"lamp": 5, "kettle": 2, "radio": 9},
     somebody_buys_the_last_item: {"lamp": 5, "kettle": 2, "radio": 9},
+    somebody_brings_one_back: {"lamp": 5, "kettle": 2, "radio": 9},
+    the_price_service_fails: {"lamp": 5, "kettle": 2, "radio": 9},
     it_gives_up_in_the_end: {"lamp": 99, "kettle": 9, "radio": 9},
     many_customers_at_once: {"lamp": 2, "kettle": 9, "radio": 9},
 }

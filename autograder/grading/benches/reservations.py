@@ -111,9 +111,13 @@ async def a_refused_order_changes_nothing(submission: ModuleType, shop: StockTab
 
 
 async def a_price_is_asked_for_again(
-    submission: ModuleType, shop: StockTables, bought: str = "lamp"
+    submission: ModuleType, shop: StockTables, bought: str = "lamp", *, returned: bool = False
 ) -> None:
-    """shop: lamp=5, kettle=2, radio=9. Somebody buys the first or the last item of the order."""
+    """shop: lamp=5, kettle=2, radio=9. Somebody buys the first or the last item of the order.
+
+    Or brings one back, with ``returned``. There are two attempts, and the second one is quiet.
+    """
+    change, what = (+1, f"brought a {bought} back") if returned else (-1, f"bought a {bought}")
     db = await shop.connection()
     asked: list[dict[str, int]] = []
     statements: list[str] = []
@@ -121,22 +125,29 @@ async def a_price_is_asked_for_again(
     async def disturbed(counts: Mapping[str, int]) -> int:
         asked.append(dict(counts))
         if len(asked) == 1:
-            await shop.rival_buys(bought)
+            await (shop.rival_returns if returned else shop.rival_buys)(bought)
             await trace(db, statements.append)
         return await quote(counts)
 
-    price = await submission.reserve(db, "order 1", {"lamp": 2, "kettle": 1}, disturbed)
+    order = submission.reserve(db, "order 1", {"lamp": 2, "kettle": 1}, disturbed, attempts=2)
+    try:
+        price = await order
+    except (submission.Conflict, submission.SoldOut) as error:
+        raise AssertionError(
+            f"attempts=2. While the price service was thinking, somebody {what}; the second time "
+            f"nobody came, and reserve raised {type(error).__name__}"
+        ) from None
     before = {"lamp": 5, "kettle": 2}
     assert asked[0] == before, (
         f"there were 5 lamps and 2 kettles, and the price service was told {asked[0]}"
     )
-    now = before | {bought: before[bought] - 1}
+    now = before | {bought: before[bought] + change}
     fresh = price_of(now)
     assert len(asked) > 1 or price == fresh, mistake(
         name_of(statements),
         f"While the price service was thinking about {before['lamp']} lamps and "
-        f"{before['kettle']} kettles, somebody bought a {bought}. The order was made all the same, "
-        f"for {price}; with {now[bought]} of them left it costs {fresh}.",
+        f"{before['kettle']} kettles, somebody {what}. The order was made all the same, for "
+        f"{price}; with {now[bought]} of them left it costs {fresh}.",
     )
     gone = {sku: count for sku, count in asked[-1].items() if count < now.get(sku, 0)}
     assert not gone, mistake(
@@ -145,22 +156,26 @@ async def a_price_is_asked_for_again(
         "attempt had taken is still taken.",
     )
     assert price == fresh, (
-        f"somebody bought a {bought}; reserve asked for the price of {asked}, the last of which is "
+        f"somebody {what}; reserve asked for the price of {asked}, the last of which is "
         f"{price}, and with {now} it is {fresh}"
     )
     stock, prices = await shop.stock(), await shop.prices()
     right = {"lamp": (3, 2), "kettle": (1, 2), "radio": (9, 1)}
-    right[bought] = (right[bought][0] - 1, right[bought][1] + 1)
+    right[bought] = (right[bought][0] + change, right[bought][1] + 1)
     assert stock == right, (
-        f"of 5 lamps and 2 kettles somebody bought a {bought}, and then 2 lamps and a kettle were "
+        f"there were 5 lamps and 2 kettles; somebody {what}, and then 2 lamps and a kettle were "
         f"ordered; stock is now, as (available, version): {stock}"
     )
     assert prices == {"order 1": fresh}, f"reservations is {prices}; the price is {fresh}"
 
 
-async def it_gives_up_in_the_end(submission: ModuleType, shop: StockTables) -> None:
+async def it_gives_up_in_the_end(
+    submission: ModuleType, shop: StockTables, attempts: int | None = 3
+) -> None:
     """shop: lamp=99, kettle=9, radio=9. Somebody else is faster every time."""
     db, asked, enough = await shop.connection(), 0, asyncio.Event()
+    options = {} if attempts is None else {"attempts": attempts}
+    wanted = 5 if attempts is None else attempts
 
     async def always_disturbed(counts: Mapping[str, int]) -> int:
         nonlocal asked
@@ -172,13 +187,14 @@ async def it_gives_up_in_the_end(submission: ModuleType, shop: StockTables) -> N
         return price_of(counts)
 
     task = asyncio.create_task(
-        refused(submission, db, "order 1", {"kettle": 1, "lamp": 2}, always_disturbed, attempts=3)
+        refused(submission, db, "order 1", {"kettle": 1, "lamp": 2}, always_disturbed, **options)
     )
     watching = asyncio.create_task(enough.wait())
     await asyncio.wait([task, watching], timeout=LONG, return_when=asyncio.FIRST_COMPLETED)
     watching.cancel()
     assert asked <= 50, mistake(
-        "retries-forever", "With attempts=3, and a rival who is always faster, it tried 50 times."
+        "retries-forever",
+        f"With attempts={wanted}, and a rival who is always faster, it tried 50 times.",
     )
     assert task.done(), f"it tried {asked} times, and has not ended after {LONG:.0f} s"
     said = task.result()
@@ -186,7 +202,10 @@ async def it_gives_up_in_the_end(submission: ModuleType, shop: StockTables) -> N
         f"somebody else was faster every time, and reserve ended with {said or 'a reservation'} "
         "instead of Conflict"
     )
-    assert asked == 3, f"attempts=3, and the price service was asked {asked} times"
+    assert asked == wanted, (
+        f"attempts={wanted}{'' if options else ' unless the caller says otherwise'}, and the price "
+        f"service was asked {asked} times"
+    )
     stock = await shop.stock()
     assert stock["lamp"] == (99 - asked, 1 + asked), (
         f"{asked} lamps were bought by somebody else, and lamp is (available, version): "
@@ -197,6 +216,26 @@ async def it_gives_up_in_the_end(submission: ModuleType, shop: StockTables) -> N
     )
     assert not await shop.prices(), "it gave up, and there is a reservation"
     await left_alone(db, shop, "gave up")
+
+
+async def the_price_service_fails(submission: ModuleType, shop: StockTables) -> None:
+    """shop: lamp=5, kettle=2, radio=9. What it raises may come out as it is, or otherwise."""
+
+    async def failing(_: Mapping[str, int]) -> int:
+        await asyncio.sleep(0.1)
+        raise OSError("the price service is down")
+
+    db, error = await shop.connection(), None
+    try:
+        await submission.reserve(db, "order 1", {"lamp": 2, "kettle": 1}, failing, attempts=2)
+    except Exception as raised:
+        error = raised
+    said = "the price service failed"
+    assert error is not None, f"{said}, and reserve returned as if it had a price"
+    assert not assert_all_or_nothing(await shop.stock(), await shop.prices(), said), (
+        f"{said}, and the order is reserved"
+    )
+    await left_alone(db, shop, f"raised {type(error).__name__}")
 
 
 async def many_customers_at_once(

@@ -11,6 +11,7 @@ SCHEMA = (
     "CREATE TABLE reservations (order_id TEXT PRIMARY KEY, price INTEGER NOT NULL)",
 )
 BUY = "UPDATE stock SET available = available - 1, version = version + 1 WHERE sku = '{}'"
+RETURN = BUY.replace("- 1", "+ 1")
 
 
 class StockTables:
@@ -54,4 +55,9 @@ class StockTables:
     async def rival_buys(self, sku: str) -> None:
         """Somebody else buys one, at once."""
         await self._own.execute(BUY.format(sku))
+        await self._own.commit()
+
+    async def rival_returns(self, sku: str) -> None:
+        """Somebody else brings one back, at once."""
+        await self._own.execute(RETURN.format(sku))
         await self._own.commit()
