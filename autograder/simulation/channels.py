@@ -101,7 +101,7 @@ class Channel:
         if not self._reorder:
             due = self._last_arrival = max(due, self._last_arrival)
         self._under_way += 1
-        loop.call_at(due, self._arrive, message, key)
+        loop.call_when(due, self._arrive, message, key)
 
     def _arrive(self, message: Any, key: str) -> None:
         self._under_way -= 1
@@ -136,7 +136,7 @@ class Channel:
     def close(self) -> None:
         """No more messages are sent; those under way still arrive."""
         self._closed = True
-        self._world.loop.call_at(
+        self._world.loop.call_when(
             max(self._last_arrival, self._world.loop.now + self._latency[1]), self._wake_all
         )
 

@@ -62,22 +62,22 @@ def wall_time(world: World) -> float:
 
 def _monotonic() -> float:
     world = here.world
-    return _real["monotonic"]() if world is None else world.loop.now
+    return _real["monotonic"]() if world is None else world.loop.time()
 
 
 def _monotonic_ns() -> int:
     world = here.world
-    return _real["monotonic_ns"]() if world is None else round(world.loop.now * 1e9)
+    return _real["monotonic_ns"]() if world is None else round(world.loop.time() * 1e9)
 
 
 def _perf_counter() -> float:
     world = here.world
-    return _real["perf_counter"]() if world is None else world.loop.now
+    return _real["perf_counter"]() if world is None else world.loop.time()
 
 
 def _perf_counter_ns() -> int:
     world = here.world
-    return _real["perf_counter_ns"]() if world is None else round(world.loop.now * 1e9)
+    return _real["perf_counter_ns"]() if world is None else round(world.loop.time() * 1e9)
 
 
 def _gmtime(seconds: float | None = None) -> time.struct_time:

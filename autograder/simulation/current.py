@@ -20,12 +20,16 @@ class Process:
     """What runs on one host, and can be killed as a whole; a new one begins where one was killed.
 
     Compared by identity: two processes of one host are not the same.
+
+    Attributes:
+        ahead: seconds by which its machine's monotonic clock is ahead of the world's.
     """
 
-    __slots__ = ("name",)
+    __slots__ = ("ahead", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.ahead = 0.0
 
 
 current_process: contextvars.ContextVar[Process | None] = contextvars.ContextVar(

@@ -16,6 +16,7 @@ from contextvars import Context
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
+from .current import current_process
 from .ownership import BOUNDARY
 from .problems import Deadlock, Livelock, Refused
 from .tasks import SimulatedTask
@@ -87,7 +88,8 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
     # -- time ---------------------------------------------------------------------------------
 
     def time(self) -> float:
-        return self.now
+        process = current_process.get()
+        return self.now if process is None else self.now + process.ahead
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
@@ -97,13 +99,22 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
         if 0.0 < delay < _TICK:
             # Else who sleeps for what rounding has left over finds the clock where it was.
             delay = _TICK
-        return self.call_at(self.now + delay, callback, *args, context=context)
+        return self.call_when(self.now + delay, callback, *args, context=context)
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         if when is None:
             raise TypeError("when cannot be None")
+        process = current_process.get()
+        if process is not None:
+            when -= process.ahead
+        return self.call_when(when, callback, *args, context=context)
+
+    def call_when(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        """`call_at` by the world's own clock, whatever that of the running process shows."""
         self._check_closed()
         if self.lateness and when > self.now:
             when += (when - self.now) * self.lateness * self.world.draw("timer lateness") ** 2

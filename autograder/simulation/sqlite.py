@@ -96,7 +96,7 @@ class _LoopQueue:
         trip = _LONG if self._world.chance(0.1, "sqlite is slow") else _BACK
         arrives = loop.now + self._world.latency("sqlite answers", *trip)
         self._arrived = max(self._arrived, arrives)
-        loop.call_at(self._arrived, self._settle, future, how, value)
+        loop.call_when(self._arrived, self._settle, future, how, value)
 
     def _settle(self, future: Any, how: str, value: Any) -> None:
         if future.done():

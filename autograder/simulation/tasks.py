@@ -50,7 +50,7 @@ class SimulatedTask(asyncio.Task[Any]):
         if asked:
             loop = self.get_loop()
             if self.cancelled_at is None:
-                self.cancelled_at = loop.time()
+                self.cancelled_at = loop.now  # type: ignore[attr-defined]
             loop.world.recorder.cancelled(self)  # type: ignore[attr-defined]
         return asked
 

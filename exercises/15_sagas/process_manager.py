@@ -37,9 +37,10 @@ Rules
      that; after a restart also sooner), until a reply comes. When an order has ended, nothing more
      is sent for it, but for a copy of what the shop was told, if the manager is killed just then.
   4. If `deadline` seconds after TakePayment was first sent its reply has not come, the order is
-     turned back, and will not be shipped, even if the reply comes a second later. Whether the money
-     was taken is not known then. If it was, it is refunded, whenever you learn of it. (A reply that
-     came while no manager was running: in time or too late, both are right.)
+     turned back, and will not be shipped, even if the reply comes two seconds later. (A second more
+     or less is no matter: it is enough to look once a second.) Whether the money was taken is not
+     known then. If it was, it is refunded, whenever you learn of it. (A reply that came while no
+     manager was running: in time or too late, both are right.)
   5. Shipping has no deadline: once ShipOrder has been sent, only ShipmentRefused turns an order
      back.
   6. The manager may be killed, at any await, and is started again, sooner or later. All this still
@@ -48,7 +49,7 @@ Rules
   8. Every message is acknowledged: once what has to be remembered of it has been committed.
 
 The file is there, empty; make what tables you like. One manager runs at a time. `time.time()` is
-right, also after a restart.
+right, also after a restart; `time.monotonic()` and `loop.time()` may begin anew then.
 
 Out of scope: customers who cancel; two different orders of one order_id; a bus that is down.
 """

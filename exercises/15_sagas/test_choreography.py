@@ -8,12 +8,12 @@ from autograder.grading import mistake
 from autograder.grading.benches.choreographed_judge import (
     DOUBLED,
     OUT_OF_ORDER,
-    blame,
     faults,
     said_types,
 )
 from autograder.grading.benches.choreographed_parts import Order
 from autograder.grading.benches.choreographed_shop import Shop
+from autograder.grading.benches.order_faults import blame
 from autograder.simulation import simulate
 
 NO_STOCK = {"stock": {"lamp": 5, "desk": 0}}

@@ -3,9 +3,10 @@
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.benches.choreographed_judge import KILLED, blame, faults, id_without_effect
+from autograder.grading.benches.choreographed_judge import KILLED, faults, id_without_effect
 from autograder.grading.benches.choreographed_parts import AGENTS, Order
 from autograder.grading.benches.choreographed_shop import Shop
+from autograder.grading.benches.order_faults import blame
 from autograder.simulation import simulate
 
 

@@ -5,8 +5,9 @@ import itertools
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.benches.managed_judge import blame, settle
+from autograder.grading.benches.managed_judge import settle
 from autograder.grading.benches.managed_shop import ManagedShop
+from autograder.grading.benches.order_faults import blame
 from autograder.simulation import simulate
 
 ORDER_OF_STEPS = ("ReserveStock", "TakePayment", "ShipOrder", "ConfirmDelivery")
@@ -68,7 +69,7 @@ async def test_an_order_is_delivered(world, submission, shops):
 @simulate(seeds=3, steps=MOST_STEPS)
 async def test_a_refusal_is_undone(world, submission, shops):
     """Whoever refuses: what was done is undone, the last thing first, and the shop is told."""
-    refused = ORDER_OF_STEPS[2 - world.seed]
+    refused = ORDER_OF_STEPS[2 - world.seed % 3]
     async with shops(world, submission, **refuses(refused)) as shop:
         blame(await play(shop))
         check_end(shop, "OrderCancelled", f"{refused} was refused")
@@ -117,13 +118,15 @@ async def test_what_comes_twice_is_done_once(world, submission, shops):
         again = world.latency(f"copy of {reply or sent.mail.type}", 1.0, 1500.0)
         return (0.5, again)
 
-    given = [{}, refuses("ShipOrder"), refuses("TakePayment"), refuses("ReserveStock")][world.seed]
+    given = [{}, refuses("ShipOrder"), refuses("TakePayment"), refuses("ReserveStock")][
+        world.seed % 4
+    ]
     async with shops(world, submission, route=route, **given) as shop:
         shop.start()
         shop.place(copies=2)
         found = await settle(shop, 3600)
         if found and await goes_well(shops, world, submission, **given):
-            names = {"raised": "chokes-on-late-reply", "done twice": "not-idempotent"}
+            names = {"raises": "chokes-on-late-reply", "done twice": "not-idempotent"}
             blame(found, names)
         blame(found)
 
@@ -138,7 +141,7 @@ async def test_unknown_is_not_failed(world, submission, shops):
     # The command, and the reply to it, come after so many seconds; None: never. What is sent again
     # is lost until the deadline is over.
     command, reply = [(0.5, None), (0.5, 900.0), (None, None), (700.0, 0.5), (0.5, 601.0)][
-        world.seed
+        world.seed % 5
     ]
 
     def route(sent, answer):
@@ -158,15 +161,15 @@ async def test_unknown_is_not_failed(world, submission, shops):
 @pytest.mark.points(2)
 @simulate(seeds=5, steps=MOST_STEPS)
 async def test_a_reply_in_time_is_in_time(world, submission, shops):
-    """A reply just before the deadline counts, and one just after it does not."""
+    """A reply just before the deadline counts, and one soon after it does not."""
     # The deadline; how long the reservation takes, and the payment.
     deadline, reserved, paid = [
         (DEADLINE, 0.5, 540.0),
         (DEADLINE, 0.5, 1200.0),
-        (95.0, 0.5, 92.0),
-        (95.0, 0.5, 97.0),
+        (95.0, 0.5, 93.5),
+        (95.0, 0.5, 96.5),
         (95.0, 80.0, 80.0),
-    ][world.seed]
+    ][world.seed % 5]
 
     def route(sent, reply):
         if sent.mail.type == "TakePayment" and reply:
@@ -176,7 +179,7 @@ async def test_a_reply_in_time_is_in_time(world, submission, shops):
     async with shops(world, submission, route=route, deadline=deadline) as shop:
         blame(await play(shop))
         expected = "OrderDelivered" if paid < deadline else "OrderCancelled"
-        said = f"PaymentTaken came {paid:.0f} s after TakePayment; the deadline is {deadline:.0f} s"
+        said = f"PaymentTaken came {paid:g} s after TakePayment; the deadline is {deadline:.0f} s"
         if reserved > 1:
             said += f" from then on, whenever the order was placed ({reserved:.0f} s before)"
         check_end(shop, expected, said)
@@ -189,7 +192,7 @@ async def test_shipping_may_take_long(world, submission, shops):
     """Once ShipOrder has been sent there is no deadline, however long shipping takes."""
 
     def route(sent, reply):
-        slow = sent.mail.type == "ShipOrder" and bool(reply) == (world.seed == 0)
+        slow = sent.mail.type == "ShipOrder" and bool(reply) == (world.seed % 2 == 0)
         return (1500.0,) if slow else (0.5,)
 
     async with shops(world, submission, route=route) as shop:

@@ -6,8 +6,9 @@ import itertools
 import pytest
 
 from autograder.grading import mistake
-from autograder.grading.benches.managed_judge import blame, settle
+from autograder.grading.benches.managed_judge import settle
 from autograder.grading.benches.managed_shop import ManagedShop
+from autograder.grading.benches.order_faults import blame
 from autograder.simulation import simulate
 
 MOST_STEPS = 300_000
@@ -51,12 +52,12 @@ def late_payment(sent, reply):
 @simulate(seeds=2, steps=MOST_STEPS, at_every_await=True)
 async def test_killed_anywhere_an_order_ends_well(world, submission, shops):
     """If the manager is killed, at whichever await, another one brings the order to its end."""
-    late = world.seed == 0
+    late = world.seed % 2 == 0
     expected = "OrderCancelled" if late else "OrderDelivered"
     given = {**QUICK, "route": late_payment} if late else QUICK
     async with shops(world, submission, **given) as shop:
         shop.place()
-        if world.seed:
+        if not late:
             # Of an order that ends well only the end is new: it has lost a manager before.
             shop.start()
             await shop.until(lambda: bool(shop.sends("o-1", "ShipOrder")))
@@ -107,7 +108,7 @@ async def test_the_deadline_survives_a_restart(world, submission, shops):
         (540.0, 1.0, 800.0),
         (300.0, 900.0, None),
         (200.0, 1.0, 800.0),
-    ][world.seed]
+    ][world.seed % 4]
 
     def bank():
         began = world.time()
@@ -151,7 +152,7 @@ async def test_the_deadline_survives_a_restart(world, submission, shops):
 @simulate(seeds=2, steps=MOST_STEPS)
 async def test_what_was_due_is_done_at_once(world, submission, shops):
     """What was due while no manager ran is done at once by the next one."""
-    which = ("ReserveStock", "ConfirmDelivery")[world.seed]
+    which = ("ReserveStock", "ConfirmDelivery")[world.seed % 2]
 
     def route(sent, reply):
         return () if sent.mail.type == which and reply and sent.time < 100 else (0.5,)

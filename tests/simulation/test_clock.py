@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import datetime
 import json
@@ -13,9 +14,12 @@ from time import monotonic
 from time import time_ns as nanoseconds
 from typing import Any
 
+import aiosqlite
 import pytest
 
 from autograder.simulation import World, run_world
+
+from .networking import echo
 
 CLOCKS = {
     "time.time": lambda: time.time(),
@@ -232,3 +236,50 @@ def test_no_wait_is_too_short_to_move_the_clock() -> None:
         return time.monotonic() - began
 
     assert 0 < run(program) < 1e-7
+
+
+def test_a_machine_that_was_switched_on_just_now() -> None:
+    """Its monotonic clock begins anew, by which its own timers go; all else is as it was."""
+
+    async def waits(done: list[str]) -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        began = loop.time(), time.time()
+        loop.call_at(loop.time() + 5, done.append, "call_at")
+        loop.call_later(6, done.append, "call_later")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(7):
+                await asyncio.Event().wait()
+        done.append("timeout")
+        async with aiosqlite.connect(":memory:") as db:
+            await db.execute("SELECT 1")
+        reader, writer = await asyncio.open_connection("server", 80)
+        writer.write(b"hello\n")
+        done.append((await reader.readline()).decode().strip())
+        writer.close()
+        assert 7 < time.monotonic() - began[0] < 8
+        assert time.time() - began[1] == pytest.approx(loop.time() - began[0], abs=1e-3)
+        return began
+
+    async def program(world: World) -> Any:
+        with world.network.at("server"):
+            await asyncio.start_server(echo, "0.0.0.0", 80)
+        done: list[list[str]] = [[], []]
+        await asyncio.sleep(300)
+        with world.network.at("old"):
+            old = asyncio.create_task(waits(done[0]))
+        world.reboot("new")
+        with world.network.at("new"):
+            new = asyncio.create_task(waits(done[1]))
+        return await old, await new, done, time.monotonic()
+
+    old, new, done, later = run(program)
+    first = run(lambda world: _monotonic_now())
+    assert old[0] == first + 300
+    assert new[0] == first
+    assert old[1] == pytest.approx(new[1], abs=1e-3)
+    assert done == [["call_at", "call_later", "timeout", "hello"]] * 2
+    assert first + 307 < later < first + 308
+
+
+async def _monotonic_now() -> float:
+    return time.monotonic()

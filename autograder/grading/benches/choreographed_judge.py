@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from ..mistakes import mistake
 from .choreographed_parts import SAYS, Effect, Heard, Order, told
 from .choreographed_shop import LONG, Shop
+from .order_faults import Fault
 
-Kind = Literal[
-    "raises",  # an agent raised again and again, and its event was given up
-    "odd",  # something else than the order's items, total or parcel was taken or given
-    "too soon",
-    "undone, never done",
-    "undone twice",
-    "done twice",
-    "undone after shipping",
-    "done after the undo",
-    "early",  # cancelled before all was undone
-    "kept",  # cancelled, and something is left
-    "silent",  # an effect without its event
-    "only said",  # an event without its effect
-    "said twice",
-    "no end",
-]
 _EVENTS = {
     "inventory": ("StockReserved", "StockReleased"),
     "payment": ("PaymentTaken", "PaymentRefunded"),
@@ -39,28 +23,6 @@ _UNDOES = {
 }
 _BEFORE = {"payment": "StockReserved", "shipping": "PaymentTaken"}
 
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong, in words, and of which kind; ``agent`` did it, "" for nobody in particular.
-
-    ``error`` is what was raised, if anything was.
-    """
-
-    kind: Kind
-    said: str
-    agent: str = ""
-    error: Exception | None = None
-
-
-GENERAL: dict[str, str] = {
-    "undone, never done": "undo-what-never-happened",
-    "undone twice": "compensation-not-idempotent",
-    "undone after shipping": "undoes-past-the-pivot",
-    "done after the undo": "no-tombstone",
-    "early": "cancelled-too-early",
-}
-"""The mistakes that are told by what has happened, whatever the reason."""
 DOUBLED = {"done twice": "not-idempotent", "said twice": "not-idempotent"}
 """What it is besides, if all is well as long as no event comes twice."""
 OUT_OF_ORDER = dict.fromkeys(
@@ -69,15 +31,6 @@ OUT_OF_ORDER = dict.fromkeys(
 """What it is besides, if all is well as long as causes come before what they cause."""
 KILLED = {"done twice": "not-idempotent", "silent": "dual-write", "only said": "dual-write"}
 """What it is besides, if all is well as long as nobody is killed."""
-
-
-def blame(found: Sequence[Fault], names: Mapping[str, str] | None = None) -> None:
-    """Fail with the gravest fault, if there is one, and the mistake if it can be no other one."""
-    if not found:
-        return
-    fault = found[0]
-    name = {**GENERAL, **(names or {})}.get(fault.kind)
-    raise AssertionError(mistake(name, fault.said) if name else fault.said) from fault.error
 
 
 def id_without_effect(shop: Shop, found: Sequence[Fault]) -> None:
@@ -108,7 +61,7 @@ def faults(shop: Shop) -> list[Fault]:
     """All that is wrong in a shop in which nothing happens any more; the gravest first."""
     for agent, what in shop.odd_data:
         said = f"{agent} published {what}; it has to be a JSON object, as json.dumps makes one."
-        return [Fault("odd", said, agent)]
+        return [Fault("odd", said)]
     return [fault for order in shop.orders.values() for fault in faults_of(shop, order)]
 
 
@@ -117,7 +70,7 @@ def faults_of(shop: Shop, order: Order) -> Iterator[Fault]:
     effects = [effect for effect in shop.effects if effect.order_id == order.order_id]
     odd = [effect for effect in effects if abs(_times(order, effect)) != 1]
     if odd:
-        yield Fault("odd", f"{_amounts(order)}, and {odd[0].agent} {told(odd[0])}.", odd[0].agent)
+        yield Fault("odd", f"{_amounts(order)}, and {odd[0].agent} {told(odd[0])}.")
         return
     tallies = [_tally(order, effects, agent) for agent in _EVENTS]
     for effect in effects:
@@ -134,7 +87,7 @@ def faults_of(shop: Shop, order: Order) -> Iterator[Fault]:
             what = f"what is {_EVENTS[tally.agent][0]}"
             times = _times_in_words(tally.done)
             said = f"{tally.agent} has done {times} for {order.order_id} {what}."
-            yield Fault("done twice", said, tally.agent)
+            yield Fault("done twice", said)
     yield from _cancelled_wrongly(shop, order, effects, tallies)
     for tally in tallies:
         yield from _said_and_done(shop, order, tally)
@@ -186,7 +139,7 @@ def _too_soon(shop: Shop, order: Order, effect: Effect) -> Iterator[Fault]:
         times = [h.time for h in heard(shop, effect.agent, needed, order.order_id)]
         if min(times, default=math.inf) > effect.time:
             said = f"{effect.agent} {told(effect)} for {order.order_id} before it heard {needed}."
-            yield Fault("too soon", said, effect.agent)
+            yield Fault("too soon", said)
 
 
 def _after_the_undo(shop: Shop, order: Order, effect: Effect) -> Iterator[Fault]:
@@ -197,7 +150,7 @@ def _after_the_undo(shop: Shop, order: Order, effect: Effect) -> Iterator[Fault]
                     f"{effect.agent} had handled {undo} for {order.order_id} after "
                     f"{one.handled:.0f} s, and after {effect.time:.0f} s it {told(effect)} for it."
                 )
-                yield Fault("done after the undo", said, effect.agent)
+                yield Fault("done after the undo", said)
                 return
 
 
@@ -207,13 +160,13 @@ def _undone_wrongly(order: Order, tally: Tally) -> Iterator[Fault]:
         return
     if not tally.done:
         said = f"{tally.agent} has undone for {order.order_id} what it had never done"
-        yield Fault("undone, never done", f"{said}: no {did}, and a {undid}.", tally.agent)
+        yield Fault("undone, never done", f"{said}: no {did}, and a {undid}.")
     else:
         said = (
             f"{tally.agent} has done its part of {order.order_id} {_times_in_words(tally.done)} "
             f"and undone it {_times_in_words(tally.undone)}."
         )
-        yield Fault("undone twice", said, tally.agent)
+        yield Fault("undone twice", said)
 
 
 def _times_in_words(count: int) -> str:
@@ -227,14 +180,14 @@ def _after_shipping(shop: Shop, order: Order, tallies: list[Tally]) -> Iterator[
     types = said_types(shop, order.order_id, "shipping")
     if {"OrderShipped", "ShipmentRefused"} <= set(types):
         said = f"shipping published {' and then '.join(types)} for {order.order_id}."
-        yield Fault("undone after shipping", said, "shipping")
+        yield Fault("undone after the pivot", said)
     for tally in (stock, money):
         if tally.left <= 0:
             said = (
                 f"A parcel was sent for {order.order_id}, and {tally.agent} has undone its part: "
                 "the customer has both."
             )
-            yield Fault("undone after shipping", said, tally.agent)
+            yield Fault("undone after the pivot", said)
 
 
 def _cancelled_wrongly(
@@ -258,15 +211,15 @@ def _cancelled_wrongly(
         if tally.left > 0 and did not in said_types(shop, order.order_id, tally.agent):
             took = next(e for e in effects if e.agent == tally.agent)
             said = f"{now} {told(took)} and never published {did}: what it took is lost."
-            yield Fault("kept", said, tally.agent)
+            yield Fault("kept", said)
         elif tally.left > 0:
-            yield Fault("kept", f"{now} never undid {did}.", tally.agent)
+            yield Fault("kept", f"{now} never undid {did}.")
         elif then.left > 0:
             said = f"{now} had not yet undone its part: {_EVENTS[tally.agent][1]} came later."
-            yield Fault("early", said, tally.agent)
+            yield Fault("early", said)
         elif then != tally:
             said = f"{now} did its part after that."
-            yield Fault("early", said, tally.agent)
+            yield Fault("early", said)
 
 
 def _said_and_done(shop: Shop, order: Order, tally: Tally) -> Iterator[Fault]:
@@ -279,20 +232,20 @@ def _said_and_done(shop: Shop, order: Order, tally: Tally) -> Iterator[Fault]:
             )
             if shop.took_back(tally.agent):
                 said += " It has deleted rows of its outbox; they are to stay there."
-            yield Fault("silent", said, tally.agent)
+            yield Fault("silent", said)
         elif event in types and not done:
             said = f"{tally.agent} published {event} for {order.order_id}, and nothing was changed."
-            yield Fault("only said", said, tally.agent)
+            yield Fault("only said", said)
     if tally.agent == "shipping":
         status, cancelled = shop.status(order.order_id), said_types(shop, order.order_id, "orders")
         if status == "cancelled" and not cancelled:
             said = f"{order.order_id} has the status cancelled; OrderCancelled was not published."
-            yield Fault("silent", said, "orders")
+            yield Fault("silent", said)
         elif cancelled and status != "cancelled":
             said = (
                 f"OrderCancelled was published, and the status of {order.order_id} is {status!r}."
             )
-            yield Fault("only said", said, "orders")
+            yield Fault("only said", said)
 
 
 def _said_twice(shop: Shop, order: Order) -> Iterator[Fault]:
@@ -301,13 +254,13 @@ def _said_twice(shop: Shop, order: Order) -> Iterator[Fault]:
         for type_ in dict.fromkeys(types):
             if types.count(type_) > 1:
                 said = f"{agent} published {type_} {types.count(type_)} times for {order.order_id}."
-                yield Fault("said twice", said, agent)
+                yield Fault("said twice", said)
 
 
 def _no_end(shop: Shop, order: Order) -> Iterator[Fault]:
     for agent, type_, error in shop.given_up:
         said = f"{agent} was handed {type_} again and again, and each time it raised {error!r}."
-        yield Fault("raises", said, agent, error)
+        yield Fault("raises", said, error)
     status = shop.status(order.order_id)
     parcels = shop.rows(
         "shipping", "SELECT COUNT(*) FROM parcels WHERE order_id = ?", order.order_id

@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from ..mistakes import mistake
-from .managed_shop import AGENT_OF, LONG, ManagedShop, Sent
-
-GENERAL = {
-    "undone, never done": "undo-what-never-happened",
-    "undone twice": "compensation-not-idempotent",
-    "undone after the pivot": "undoes-past-the-pivot",
-    "undone in forward order": "forward-order-undo",
-    "early": "cancelled-too-early",
-}
-"""The mistakes that are told by what has happened, whatever the reason."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong, of which kind, and in words; ``error`` is what was raised, if anything was."""
-
-    kind: str
-    said: str
-    error: BaseException | None = None
+from .managed_shop import LONG, ManagedShop, Sent
+from .order_faults import Fault
 
 
 async def settle(shop: ManagedShop, more: float = 100.0) -> list[Fault]:
@@ -43,21 +24,12 @@ async def settle(shop: ManagedShop, more: float = 100.0) -> list[Fault]:
     return found
 
 
-def blame(found: Sequence[Fault], names: Mapping[str, str] | None = None) -> None:
-    """Fail with the gravest fault, if there is one, and the mistake if it can be no other one."""
-    if not found:
-        return
-    fault = found[0]
-    name = {**GENERAL, **(names or {})}.get(fault.kind)
-    raise AssertionError(mistake(name, fault.said) if name else fault.said) from fault.error
-
-
 def _of_the_manager(shop: ManagedShop) -> Iterator[Fault]:
     task = shop.task
     if task is not None and task.done():
         error = task.exception()
         if error is not None:
-            yield Fault("raised", f"manage raised {error!r}.", error)
+            yield Fault("raises", f"manage raised {error!r}.", error)
         else:
             yield Fault("returned", "manage returned, and nobody had cancelled it.")
     for said in shop.misuse[:1]:
@@ -112,7 +84,7 @@ def _goes_on(shop: ManagedShop, order_id: str, told: Sequence[Sent]) -> Iterator
             return
         if again.mail.id != end.mail.id:
             ids = f"{end.mail.id!r} and {again.mail.id!r}"
-            yield Fault("told twice", f"{what} with the ids {ids}: to the shop, that is twice.")
+            yield Fault("said twice", f"{what} with the ids {ids}: to the shop, that is twice.")
             return
 
 
@@ -144,12 +116,3 @@ def _cancelled_wrongly(shop: ManagedShop, order_id: str, when: float) -> Iterato
     if "ReserveStock" in [s.mail.type for s in shop.sent if s.mail.order_id == order_id]:
         return
     yield Fault("untrue", f"{order_id} was cancelled, and nobody had been asked anything.")
-
-
-def keys(shop: ManagedShop, order_id: str) -> dict[str, int]:
-    """How many different ids the commands of an order were sent with."""
-    ids: dict[str, set[str]] = {type_: set() for type_ in AGENT_OF}
-    for sent in shop.sent:
-        if sent.mail.order_id == order_id and sent.mail.type in ids:
-            ids[sent.mail.type].add(sent.mail.id)
-    return {type_: len(found) for type_, found in ids.items()}

@@ -176,7 +176,8 @@ class ManagedShop:
         self._waiting.clear()
         self.inbox.extendleft(reversed(self.unacknowledged))
         self.unacknowledged.clear()
-        self.submission.restart()  # a new process remembers nothing
+        self.submission.restart()  # a new process remembers nothing,
+        self.world.reboot(MANAGER)  # nor does a new machine know the old one's monotonic clock
 
     async def stop(self) -> None:
         """Cancel the manager, and wait for it."""

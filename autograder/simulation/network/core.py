@@ -105,7 +105,7 @@ class Network(Faults):
         if self.world.tracing:
             self.world.record("send", f"connect to {target.name}:{port}")
         for patience in _ATTEMPTS:
-            began = self._loop.time()
+            began = self._loop.now
             if not link.held and not self._befalls("drop", target, port, key):
                 await self._wait(self.world.latency(f"{key} syn", link.low, link.high))
                 listener = self._answering(target, address, port, key)
@@ -116,7 +116,7 @@ class Network(Faults):
                     return self._establish(link, key, source, target, (address, port), listener)
             elif self.world.tracing:
                 self.world.record("drop", f"connect to {target.name}:{port}: no answer")
-            await self._wait(max(0.0, began + patience - self._loop.time()))
+            await self._wait(max(0.0, began + patience - self._loop.now))
         raise TimeoutError(errno.ETIMEDOUT, f"Connect call failed {(address, port)}")
 
     def _target(self, address: str) -> Host:

@@ -148,7 +148,7 @@ class Pipe:
     def _wake_up_at(self, when: float) -> None:
         if self._wake_up is None:
             when = max(when, self._loop.now)
-            self._wake_up = self._loop.call_at(when, self._writable, context=self.sender_context)
+            self._wake_up = self._loop.call_when(when, self._writable, context=self.sender_context)
 
     def _writable(self) -> None:
         self._wake_up = None
@@ -170,7 +170,7 @@ class Pipe:
         if link.dark:
             self._wait_for_acknowledgement()
         if self._timer is None:
-            self._timer = self._loop.call_at(arrival, self._arrive, context=self.context)
+            self._timer = self._loop.call_when(arrival, self._arrive, context=self.context)
 
     def _departure(self, payload: bytes | Signal) -> float:
         """When the last byte of it is on its way: behind all that the link has yet to carry."""
@@ -204,7 +204,7 @@ class Pipe:
             self.signal(payload)
         self._hand_over(arrived)
         if under_way and self._timer is None:
-            self._timer = self._loop.call_at(under_way[0][0], self._arrive, context=self.context)
+            self._timer = self._loop.call_when(under_way[0][0], self._arrive, context=self.context)
 
     def _hand_over(self, arrived: list[bytes]) -> None:
         if arrived:
@@ -227,7 +227,9 @@ class Pipe:
             self._timer = None
         attempt = next_attempt(self._lost_since, self._loop.now)
         if attempt is not None and not self._severed:
-            self._timer = self._loop.call_at(attempt, self._send_again, context=self.sender_context)
+            self._timer = self._loop.call_when(
+                attempt, self._send_again, context=self.sender_context
+            )
 
     def _send_again(self) -> None:
         self._timer = None
@@ -246,7 +248,7 @@ class Pipe:
                 for due, payload, shown in self._under_way
             ]
             self._under_way = deque(again)
-            self._timer = self._loop.call_at(again[0][0], self._arrive, context=self.context)
+            self._timer = self._loop.call_when(again[0][0], self._arrive, context=self.context)
         if self._waited_for and self._credits:
             self._wake_up_at(now + later)
 
@@ -299,7 +301,7 @@ class Pipe:
         if self._timer is not None:
             when = self._timer.when()
             self._timer.cancel()
-            self._timer = self._loop.call_at(when, self._arrive, context=self.context)
+            self._timer = self._loop.call_when(when, self._arrive, context=self.context)
 
     def close(self) -> None:
         """The world is over."""

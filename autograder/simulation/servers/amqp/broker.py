@@ -291,7 +291,7 @@ class AmqpBroker(ServerOnPort):
             timer.cancel()
         self._timer = None
         if deadline is not None:
-            self._timer = self.world.loop.call_at(deadline, self._wake)
+            self._timer = self.world.loop.call_when(deadline, self._wake)
 
     def _wake(self) -> None:
         self._timer = None

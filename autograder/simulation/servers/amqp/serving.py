@@ -52,7 +52,7 @@ class ServerProtocol(asyncio.Protocol):
         peer = f"{self.host}:{port} -> {self.server.host}:{self.server.port}"
         self.client = ClientConnection(self.server.core, peer, lambda: self.server.has_output(self))
         self.server.protocols[self] = None
-        self._heard = self._said = self.world.loop.time()
+        self._heard = self._said = self.world.loop.now
 
     def connection_lost(self, error: Exception | None) -> None:
         self._over()
@@ -96,7 +96,7 @@ class ServerProtocol(asyncio.Protocol):
     # -- bytes come in ----------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        self._heard = self.world.loop.time()
+        self._heard = self.world.loop.now
         self._decoder.feed(data)
         self.take_frames()
         self.server.settle()
@@ -200,7 +200,7 @@ class ServerProtocol(asyncio.Protocol):
                 break
         if data and not self.transport.is_closing():
             self.transport.write(b"".join(data))
-            self._said = self.world.loop.time()
+            self._said = self.world.loop.now
         if cut:
             self.cut()
         elif self.client.hang_up:
@@ -221,11 +221,11 @@ class ServerProtocol(asyncio.Protocol):
         the time agreed on."""
         interval = self.client.heartbeat
         if interval and not self.transport.is_closing():
-            now = self.world.loop.time()
-            self._heartbeat = self.world.loop.call_at(now + interval / 2, self._beat)
+            now = self.world.loop.now
+            self._heartbeat = self.world.loop.call_when(now + interval / 2, self._beat)
 
     def _beat(self) -> None:
-        now, interval = self.world.loop.time(), self.client.heartbeat
+        now, interval = self.world.loop.now, self.client.heartbeat
         if now - self._heard >= 2 * interval and not self.client.blocked:
             self.server.note(
                 f"{self.server.host} has not heard from {self.host} for {now - self._heard:g} s, "
