@@ -124,7 +124,7 @@ async def test_what_comes_twice_is_done_once(world, submission, shops):
     async with shops(world, submission, route=route, **given) as shop:
         shop.start()
         shop.place(copies=2)
-        found = await settle(shop, 3600)
+        found = await settle(shop)
         if found and await goes_well(shops, world, submission, **given):
             names = {"raises": "chokes-on-late-reply", "done twice": "not-idempotent"}
             blame(found, names)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 
-from .managed_shop import LONG, ManagedShop, Sent
+from .managed_parts import Sent
+from .managed_shop import LONG, ManagedShop
 from .order_faults import Fault
 
+_REST = 100.0
+"""Seconds in which somebody who is not yet done with an order would send something."""
 
-async def settle(shop: ManagedShop, more: float = 100.0) -> list[Fault]:
-    """Wait until every order has ended, and so many seconds more; what is wrong then, the gravest
-    first."""
+
+async def settle(shop: ManagedShop) -> list[Fault]:
+    """Wait until every order has ended, and all that was under way has come; what is wrong then,
+    the gravest first."""
     await shop.until_ended()
-    await asyncio.sleep(more)
+    rest = shop.at_rest()
+    await shop.until(lambda: shop.at_rest() >= _REST, LONG / 2)
     found = [*_of_the_manager(shop)]
     for order_id in shop.orders:
-        found += _of_an_order(shop, order_id)
+        found += _of_an_order(shop, order_id, rest)
     if not found and shop.unacknowledged:
         types = ", ".join(sorted({mail.type for mail in shop.unacknowledged}))
         found.append(Fault("unacknowledged", f"All has ended; never acknowledged: {types}."))
@@ -36,7 +40,8 @@ def _of_the_manager(shop: ManagedShop) -> Iterator[Fault]:
         yield Fault("misuse", f"{said}.")
 
 
-def _of_an_order(shop: ManagedShop, order_id: str) -> Iterator[Fault]:
+def _of_an_order(shop: ManagedShop, order_id: str, rest: float) -> Iterator[Fault]:
+    """What is wrong with an order; ``rest``: for how many seconds nothing had been sent at last."""
     agents = shop.agents
     harm = agents.harm(order_id)
     if harm is not None:
@@ -48,8 +53,11 @@ def _of_an_order(shop: ManagedShop, order_id: str) -> Iterator[Fault]:
     if not told:
         so_far = ", ".join(happened) or "nothing"
         said = (
-            f"{order_id} has had no end for {LONG / 3600:.0f} hours. What has happened: {so_far}."
+            f"{order_id} has had no end for {LONG / 3600:.0f} hours"
+            if rest < shop.longest_wait
+            else f"{order_id} has no end, and for {rest / 60:.0f} minutes nothing has been sent"
         )
+        said += f". What has happened: {so_far}."
         if "OrderDelivered" in happened or (happened and not agents.left(order_id)):
             said += " Nothing is left to be done, and the shop was not told."
         yield Fault("no end", said)

@@ -11,14 +11,13 @@ import contextvars
 import sqlite3
 import tempfile
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .shop_agents import COMMANDS, Agents
+from .managed_parts import AGENT_OF, ENDS, Bank, Mail, Route, Sent, at_once
 
 if TYPE_CHECKING:
     from autograder.grading.submission import Submission
@@ -27,10 +26,8 @@ if TYPE_CHECKING:
 MANAGER = "manager"
 LONG = 2 * 3600.0
 """Seconds after which what has not happened will not happen."""
-AGENT_OF = {name: command.agent for name, command in COMMANDS.items()} | {
-    "CancelPayment": "payment"
-}
-ENDS = ("OrderDelivered", "OrderCancelled")
+_ROUND, _ROUNDS, _CIRCLES = 2.0, 10, 20_000
+"""Seconds of a round; whoever takes so many steps in so many of them runs in circles."""
 
 
 @lru_cache
@@ -42,49 +39,6 @@ def _empty_database() -> bytes:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("VACUUM")
         return path.read_bytes()
-
-
-@dataclass(frozen=True)
-class Mail:
-    """A message on its way, whoever made it."""
-
-    id: str
-    type: str
-    order_id: str
-    data: Mapping[str, Any]
-    reply_to: str | None = None
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What the manager has sent. ``nth``: how often it has sent this command for this order."""
-
-    time: float
-    to: str
-    mail: Mail
-    nth: int
-
-
-Route = Callable[[Sent, str], Sequence[float]]
-"""What was sent, and the reply or "" for the command itself -> the copies' seconds under way."""
-
-
-def at_once(sent: Sent, reply: str) -> Sequence[float]:
-    """Nothing is lost, and everything takes half a second."""
-    return (0.5,)
-
-
-class Bank(Agents):
-    """The three agents, with a payment that can be cancelled as long as it has not been taken."""
-
-    def _act(self, command: str, key: str, order: Mapping[str, Any]) -> str:
-        if command != "CancelPayment":
-            return super()._act(command, key, order)
-        if self.count(order["order_id"], "TakePayment"):
-            return "PaymentTaken"
-        self._blocked.add(("TakePayment", order["order_id"]))
-        self.world.happens("payment", f"will not take it for {order['order_id']}")
-        return "PaymentCancelled"
 
 
 class ManagedShop:
@@ -126,6 +80,9 @@ class ManagedShop:
         self.task: asyncio.Task[Any] | None = None
         self._shown = shown
         self._replies = 0
+        self._under_way = 0
+        self._moved = world.time()
+        self._steps: deque[int] = deque(maxlen=_ROUNDS)
         self._waiting: list[asyncio.Future[None]] = []
         self._changed = asyncio.Event()
         self._outside = contextvars.copy_context()
@@ -134,9 +91,11 @@ class ManagedShop:
         self.path.write_bytes(_empty_database())
         self._eyes = sqlite3.connect(self.path, isolation_level=None)
         self._eyes.execute("PRAGMA synchronous = OFF")
+        self._look()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._rounds.cancel()
         await self.stop()
         self._eyes.close()
         for file in self.path.parent.glob(f"{self.path.name}*"):
@@ -151,6 +110,17 @@ class ManagedShop:
         mail = len(self.inbox) + len(self.unacknowledged)
         return self.commits(), len(self.sent), self._replies, mail
 
+    def _look(self) -> None:
+        """Time has gone by. A manager that runs in circles is stopped: until it had used up all the
+        steps of its world, real seconds would pass."""
+        self._changed.set()
+        loop = self.world.loop
+        if self._steps and loop.steps - self._steps[0] > _CIRCLES:
+            loop.max_steps = loop.steps
+        self._steps.append(loop.steps)
+        context = self._outside.copy()
+        self._rounds = loop.call_later(_ROUND, self._look, context=context)
+
     # -- the manager ------------------------------------------------------------------------------
 
     def manage(self) -> Any:
@@ -161,6 +131,7 @@ class ManagedShop:
         """Start a manager as a process of its own."""
         with self.world.network.at(MANAGER):
             self.task = asyncio.create_task(self.manage(), name=MANAGER)
+        self._moved = self.world.time()
         self.task.add_done_callback(lambda _: self._changed.set())
 
     def kill(self) -> None:
@@ -188,6 +159,7 @@ class ManagedShop:
     async def run_until_ended(self) -> None:
         """A manager, until all orders have ended: to be killed in the middle."""
         task = self.task = asyncio.create_task(self.manage(), name=MANAGER)
+        self._moved = self.world.time()
         task.add_done_callback(lambda _: self._changed.set())
         await self.until_ended()
 
@@ -213,8 +185,20 @@ class ManagedShop:
         return all(self.end_of(order_id) for order_id in self.orders)
 
     async def until_ended(self, seconds: float = LONG) -> None:
-        """Wait until the shop has been told everything, the manager has ended, or time is up."""
-        await self.until(self.ended, seconds)
+        """Wait until the shop has been told everything, the manager has ended, or time is up, or
+        so long has nothing been sent that nothing more can come."""
+        await self.until(lambda: self.ended() or self.at_rest() >= self.longest_wait, seconds)
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds after which a manager has done what it waits for, if nothing comes: it has sent
+        a command again, or its deadline was over."""
+        return self.options["deadline"] + 2 * self.options["retry"] + 60
+
+    def at_rest(self) -> float:
+        """Seconds since something was sent or came; 0.0 while something is under way."""
+        busy = self._under_way or self.task is None
+        return 0.0 if busy else self.world.time() - self._moved
 
     async def until(self, condition: Callable[[], bool], seconds: float = LONG) -> None:
         """Wait until something is so, nothing more can come of it, or time is up."""
@@ -236,6 +220,7 @@ class ManagedShop:
         nth = 1 + len(self.sends(mail.order_id, mail.type))
         sent = Sent(self.world.time(), to, mail, nth)
         self.sent.append(sent)
+        self._moved = sent.time
         self._changed.set()
         said = f"{mail.type} {mail.order_id}" + (f", attempt {nth}" if nth > 1 else "")
         problem = self._problem(to, mail)
@@ -327,7 +312,15 @@ class ManagedShop:
 
     def _later(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
         """The bus is no part of the manager: what is under way arrives, whoever is dead by then."""
-        self.world.loop.call_later(seconds, call, *args, context=self._outside.copy())
+        self._under_way += 1
+        self.world.loop.call_later(
+            seconds, self._arrives, call, *args, context=self._outside.copy()
+        )
+
+    def _arrives(self, call: Callable[..., None], *args: Any) -> None:
+        self._under_way -= 1
+        self._moved = self.world.time()
+        call(*args)
 
     def _happens(self, who: str, what: str) -> None:
         if self._shown:
