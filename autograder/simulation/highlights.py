@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import PurePath
 
 from .interleaving import Gap, Row, shared_names
@@ -74,13 +75,14 @@ def _line_worth(story: Sequence[Row], position: int, shared: set[str]) -> float:
         value = 80.0  # the first line of a run
     else:
         value = 40.0
-    if _is_test(row):
+    if _is_test(row.event.file):
         value /= 2  # the learner looks for the mistake in what the learner wrote
     return value
 
 
-def _is_test(row: Row) -> bool:
-    return PurePath(row.event.file or "").name.startswith("test_")
+@lru_cache(maxsize=64)
+def _is_test(file: str | None) -> bool:
+    return PurePath(file or "").name.startswith("test_")
 
 
 def _discount_repeats(story: Sequence[Row], values: list[float]) -> None:
@@ -129,7 +131,7 @@ def lanes(
     learners = {
         row.lane
         for row in story
-        if row.event.kind == "line" and not _is_test(row)  # whose lines the reader wrote
+        if row.event.kind == "line" and not _is_test(row.event.file)  # whose lines the reader wrote
     }
     others = [lane for lane in appear[1:] if best[lane] > 0]
     told = [lane for lane in others if lane in learners] if learners else others

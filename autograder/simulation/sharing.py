@@ -54,8 +54,18 @@ def function_at(file: str | None, line: int | None) -> tuple[str, int]:
     return file or "", _read(file).functions.get(line or 0, 0)
 
 
+_latest: dict[str, tuple[list[str], _Reader]] = {}
+
+
 def _read(file: str | None) -> _Reader:
-    return _of_source("".join(source_lines(file)) if file else "")
+    if not file:
+        return _of_source("")
+    # Asked of every line that was run, thousands of times: so the text is not put together again
+    # as long as its lines are the same list.
+    lines, known = source_lines(file), _latest.get(file)
+    if known is None or known[0] is not lines:
+        known = _latest[file] = lines, _of_source("".join(lines))
+    return known[1]
 
 
 @lru_cache(maxsize=8)
