@@ -99,7 +99,7 @@ async def test_an_order_is_shipped(world, submission):
 @simulate(seeds=3)
 async def test_a_refusal_undoes_what_was_done(world, submission):
     """Whoever refuses, stock, payment or shipping: what was done is undone, and nothing else."""
-    which = world.seed
+    which = world.seed % 3
     async with story(world, submission, **REFUSED[which]) as shop:
         blame(await play(shop))
         assert shop.status("o-1") == "cancelled", (
@@ -121,7 +121,7 @@ async def test_it_is_cancelled_when_all_is_undone(world, submission):
     """OrderCancelled is published when all has been undone, whichever undo takes longest."""
     slow = ("payment", "inventory")[world.seed % 2]
     late = [("ShipmentRefused", slow), ("PaymentDeclined", slow)]
-    given = {"late": late, **(NO_MONEY if world.seed == 2 else NO_ADDRESS)}
+    given = {"late": late, **(NO_MONEY if world.seed % 3 == 2 else NO_ADDRESS)}
     async with story(world, submission, **given) as shop:
         blame(await play(shop))
         assert shop.status("o-1") == "cancelled", f"the status of o-1 is {shop.status('o-1')!r}"
@@ -162,8 +162,8 @@ async def test_events_come_in_any_order(world, submission):
         [("StockReleased", "orders")],
         [("PaymentRefunded", "orders")],
         [("PaymentDeclined", "orders")],
-    ][world.seed]
-    given = [{}, {}, NO_ADDRESS, NO_ADDRESS, NO_ADDRESS, NO_MONEY][world.seed]
+    ][world.seed % 6]
+    given = [{}, {}, NO_ADDRESS, NO_ADDRESS, NO_ADDRESS, NO_MONEY][world.seed % 6]
     async with story(world, submission, late=late, **given) as shop:
         found = await play(shop)
         if found and await goes_well(world, submission, **given):
@@ -180,12 +180,12 @@ async def test_the_undo_comes_before_the_do(world, submission):
         ("inventory", [("OrderPlaced", "inventory")], "StockRefused"),
         ("payment", [("StockReserved", "payment")], "PaymentDeclined"),
         ("payment", [("OrderPlaced", "payment")], "PaymentDeclined"),
-    ][world.seed]
+    ][world.seed % 3]
     async with story(world, submission, late=late) as shop:
         found = await play(shop, Order(cancels=(20.0,)))
         check_at_once(shop)
         own = [said for said in shop.said if said.agent == agent]
-        if not any(fault.kind == "done after the undo" for fault in found) and world.seed < 2:
+        if not any(fault.kind == "done after the undo" for fault in found) and world.seed % 3 < 2:
             assert not own or own[0].time > LATE, (
                 f"{agent} heard ShipmentRefused first, and there was nothing to undo. Yet it "
                 f"published {own[0].type}"

@@ -35,9 +35,9 @@ async def goes_well(world, submission, **given):
 @simulate(seeds=2, at_every_await=True)
 async def test_killed_anywhere_an_order_ends_well(world, submission):
     """If the agents are killed, at whichever await, nothing is done twice, and nothing is lost."""
-    given = {"addresses": () if world.seed == 0 else ("ada",)}
+    given = {"addresses": () if world.seed % 2 == 0 else ("ada",)}
     # Of an order that ends well only the end is new.
-    victims = AGENTS if world.seed == 0 else ("shipping", "orders")
+    victims = AGENTS if world.seed % 2 == 0 else ("shipping", "orders")
     async with calm(world, submission, **given) as shop:
         shop.place(Order())
         shop.start(*(agent for agent in AGENTS if agent not in victims))
@@ -59,7 +59,7 @@ async def test_killed_anywhere_an_order_ends_well(world, submission):
 @simulate(seeds=3)
 async def test_a_restart_forgets_nothing(world, submission):
     """If the agents are started again after every event, nothing of an order is forgotten."""
-    given = [{"addresses": ()}, {"accounts": {}}, {"addresses": ("ada",)}][world.seed]
+    given = [{"addresses": ()}, {"accounts": {}}, {"addresses": ("ada",)}][world.seed % 3]
     async with calm(world, submission, forgetful=True, **given) as shop:
         shop.place(Order())
         shop.start()

@@ -12,6 +12,10 @@ _REST = 100.0
 """Seconds in which somebody who is not yet done with an order would send something."""
 
 
+_JUST_THEN = 10.0
+"""Seconds in which it must have written down what it has told the shop."""
+
+
 async def settle(shop: ManagedShop) -> list[Fault]:
     """Wait until every order has ended, and all that was under way has come; what is wrong then,
     the gravest first."""
@@ -24,7 +28,8 @@ async def settle(shop: ManagedShop) -> list[Fault]:
     if not found and shop.unacknowledged:
         types = ", ".join(sorted({mail.type for mail in shop.unacknowledged}))
         found.append(Fault("unacknowledged", f"All has ended; never acknowledged: {types}."))
-    await shop.stop()
+    if not await shop.stop() and not found:
+        found.append(Fault("stays", "manage was cancelled, and 30 s later it has not ended."))
     return found
 
 
@@ -86,9 +91,10 @@ def _goes_on(shop: ManagedShop, order_id: str, told: Sequence[Sent]) -> Iterator
             return
     for again in told[1:]:
         what = f"{again.mail.type} of {order_id} was sent to the shop"
-        if not any(end.time <= kill <= again.time for kill in shop.kills):
+        if not any(end.time <= kill <= end.time + _JUST_THEN for kill in shop.kills):
             times = f"after {end.time:.0f} s and after {again.time:.0f} s"
-            yield Fault("goes on", f"{what} {times}: it had ended, and nobody had been killed.")
+            said = f"{what} {times}: it had ended, and nobody had been killed just then."
+            yield Fault("goes on", said)
             return
         if again.mail.id != end.mail.id:
             ids = f"{end.mail.id!r} and {again.mail.id!r}"

@@ -91,11 +91,13 @@ class ManagedShop:
         self.path.write_bytes(_empty_database())
         self._eyes = sqlite3.connect(self.path, isolation_level=None)
         self._eyes.execute("PRAGMA synchronous = OFF")
+        self._most_steps = self.world.loop.max_steps
         self._look()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._rounds.cancel()
+        self.world.loop.max_steps = self._most_steps
         await self.stop()
         self._eyes.close()
         for file in self.path.parent.glob(f"{self.path.name}*"):
@@ -115,9 +117,8 @@ class ManagedShop:
         steps of its world, real seconds would pass."""
         self._changed.set()
         loop = self.world.loop
-        if self._steps and loop.steps - self._steps[0] > _CIRCLES:
-            loop.max_steps = loop.steps
         self._steps.append(loop.steps)
+        loop.max_steps = min(self._most_steps, self._steps[0] + _CIRCLES)
         context = self._outside.copy()
         self._rounds = loop.call_later(_ROUND, self._look, context=context)
 
@@ -150,11 +151,13 @@ class ManagedShop:
         self.submission.restart()  # a new process remembers nothing,
         self.world.reboot(MANAGER)  # nor does a new machine know the old one's monotonic clock
 
-    async def stop(self) -> None:
-        """Cancel the manager, and wait for it."""
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait([self.task], timeout=30)
+    async def stop(self) -> bool:
+        """Cancel the manager, and wait for it; whether it has ended."""
+        if self.task is None:
+            return True
+        self.task.cancel()
+        _, left = await asyncio.wait([self.task], timeout=30)
+        return not left
 
     async def run_until_ended(self) -> None:
         """A manager, until all orders have ended: to be killed in the middle."""
@@ -345,7 +348,7 @@ class BusEnd:
         """This message need not come again."""
         await asyncio.sleep(0.001)
         if self._shop.marks.get(message.id) == self._shop.commits():
-            self._shop.nothing_written.append(message.id)
+            self._shop.nothing_written.append(f"{message.type} {message.order_id}")
         self._shop.acknowledge(message.id)
         await asyncio.sleep(0.001)
 

@@ -31,6 +31,7 @@ Kind = Literal[
     "goes on",  # after the end
     "no end",
     "unacknowledged",
+    "stays",  # it was cancelled
 ]
 
 
