@@ -40,7 +40,8 @@ async def test_killed_anywhere_an_order_ends_well(world, submission):
     victims = AGENTS if world.seed % 2 == 0 else ("shipping", "orders")
     async with calm(world, submission, **given) as shop:
         shop.place(Order())
-        shop.start(*(agent for agent in AGENTS if agent not in victims))
+        for agent in [one for one in AGENTS if one not in victims]:
+            shop.start(agent)
         outcome = await world.killed(shop.machine(*victims), "the machine", outside=shop.outside)
         if outcome.fired:
             shop.buried(*victims)

@@ -2,7 +2,7 @@
 
 mistake: never-asks-again
 fails: test_what_is_lost_is_sent_again, test_orders_do_not_wait_for_one_another,
-    test_anything_at_any_time
+    test_a_reply_in_time_is_in_time, test_anything_at_any_time
 """
 
 import asyncio
