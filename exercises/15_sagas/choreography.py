@@ -34,9 +34,10 @@ committed, it will reach whoever hears it, once or more often. A `reason` is any
 
 Rules
   1. Inventory takes all items off `available`, or refuses, and names one `sku` of which there is
-     too little. Payment takes `total` off `balance`, or declines if there is less. Shipping adds a
-     row to `parcels`, or refuses if the customer has no address. Payment takes nothing before the
-     stock is reserved, and shipping sends nothing before the payment is taken.
+     too little. Payment takes `total` off `balance`, or declines if there is less. (What has no row
+     in `stock` or `accounts`, of that there is none.) Shipping adds a row to `parcels`, or refuses
+     if the customer has no address. Payment takes nothing before the stock is reserved, and
+     shipping sends nothing before the payment is taken.
   2. An agent may be killed at any await of yours, and is started again; then the event comes again.
      If your function raises, it comes again as well, up to a minute later. What is not committed
      when your function ends is rolled back.

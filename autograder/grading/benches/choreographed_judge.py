@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..mistakes import mistake
-from .choreographed_parts import SAYS, Effect, Heard, Order, told
+from .choreographed_parts import AGENTS, SAYS, Effect, Heard, Order, told
 from .choreographed_shop import LONG, Shop
 from .order_faults import Fault
 
@@ -62,7 +62,20 @@ def faults(shop: Shop) -> list[Fault]:
     for agent, what in shop.odd_data:
         said = f"{agent} published {what}; it has to be a JSON object, as json.dumps makes one."
         return [Fault("odd", said)]
-    return [fault for order in shop.orders.values() for fault in faults_of(shop, order)]
+    found = [fault for order in shop.orders.values() for fault in faults_of(shop, order)]
+    return [*found, *_taken_back(shop)]
+
+
+def _taken_back(shop: Shop) -> Iterator[Fault]:
+    """Rows that were published are in no outbox any more."""
+    for agent in AGENTS:
+        published = sum(said.agent == agent for said in shop.said)
+        left = shop.rows(agent, "SELECT COUNT(*) FROM outbox")[0][0]
+        if left < published:
+            said = (
+                f"{agent} published from its outbox: {published}; rows that are left in it: {left}"
+            )
+            yield Fault("took back", f"{said}. They are to stay there.")
 
 
 def faults_of(shop: Shop, order: Order) -> Iterator[Fault]:

@@ -26,6 +26,7 @@ Kind = Literal[
     "silent",  # an effect that nobody was told of
     "only said",  # somebody was told of an effect that there is not
     "said twice",
+    "took back",  # it was said, and somebody wants not to have said it
     "two ends",
     "untrue",  # an end that it has not had
     "goes on",  # after the end
