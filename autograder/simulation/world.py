@@ -184,14 +184,6 @@ class World:
         """
         self._mortality().kill(self.network.host(host).process)
 
-    def reboot(self, host: str) -> None:
-        """What is started on a host from now on runs on a machine that was switched on just now:
-        its monotonic clock (``time.monotonic()``, ``loop.time()``) begins anew.
-
-        The wall clock is right. What still runs there has to be killed before.
-        """
-        self.network.host(host).process.ahead = START - self.loop.now
-
     async def killed(
         self,
         coro: Coroutine[Any, Any, Any],

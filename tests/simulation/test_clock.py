@@ -267,7 +267,7 @@ def test_a_machine_that_was_switched_on_just_now() -> None:
         await asyncio.sleep(300)
         with world.network.at("old"):
             old = asyncio.create_task(waits(done[0]))
-        world.reboot("new")
+        world.network.reboot("new")
         with world.network.at("new"):
             new = asyncio.create_task(waits(done[1]))
         return await old, await new, done, time.monotonic()

@@ -149,7 +149,7 @@ class ManagedShop:
         self.inbox.extendleft(reversed(self.unacknowledged))
         self.unacknowledged.clear()
         self.submission.restart()  # a new process remembers nothing,
-        self.world.reboot(MANAGER)  # nor does a new machine know the old one's monotonic clock
+        self.world.network.reboot(MANAGER)  # on a new machine, perhaps
 
     async def stop(self) -> bool:
         """Cancel the manager, and wait for it; whether it has ended."""

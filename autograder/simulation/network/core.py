@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..current import Process
+from ..loop import START
 from ..problems import Refused
 from .connection import Connection
 from .faults import Faults
@@ -263,7 +264,15 @@ class Network(Faults):
         self.world.at_end(clean_up)
         return runner
 
-    # -- the end of a process --------------------------------------------------------------------
+    # -- the end of a process, or of a machine ---------------------------------------------------
+
+    def reboot(self, host: str) -> None:
+        """What is started on a host from now on runs on a machine that was switched on just now:
+        its monotonic clock (``time.monotonic()``, ``loop.time()``) begins anew.
+
+        The wall clock is right. What still runs there has to be killed before.
+        """
+        self.host(host).process.ahead = START - self._loop.now
 
     def bury(self, process: Process) -> None:
         """A process was killed: its sockets are closed, and its host begins another one."""
