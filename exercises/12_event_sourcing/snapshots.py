@@ -18,7 +18,8 @@ Rules
   3. The snapshot store may raise anything, and it may not answer at all. `load` waits for it for
      PATIENCE seconds at most, and goes on without it.
   4. `append` records events, and then moves the shelf on: state, version and last_id are those
-     after the last of them. If it raises, the shelf is as it was. (Conflict goes through.)
+     after the last of them. If it raises, also if it is cancelled, the shelf is as it was.
+     (Conflict goes through.)
   5. If an append reaches a multiple of `every`, or jumps over one, a snapshot of the shelf as it is
      after this append is put aside. There are no others.
   6. Whoever sells is not concerned: `append` neither waits for a snapshot nor fails because of one.

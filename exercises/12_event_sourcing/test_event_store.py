@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from autograder.grading import mistake
+from autograder.grading.benches.forgotten import assert_none_forgotten, forgotten_connections
 from autograder.grading.benches.order_events import order_files
 from autograder.simulation import simulate
 from autograder.simulation.sqlite import left_open
@@ -26,35 +27,37 @@ def orders(tmp_path, monkeypatch):
 @simulate(seeds=1)
 async def test_what_is_appended_can_be_read(world, submission, orders):
     """What was appended can be read, by stream and by position, also by another program."""
-    async with orders(world, submission) as shop:
-        store = await shop.open()
-        assert list(await store.read_all()) == [], "nothing was appended, and there are events"
-        first = await shop.append(store, "o-1", 2)
-        second = await shop.append(store, "o-2", 3)
-        third = await shop.append(store, "o-1", 1, 2)
-        everything = first + second + third
-        placed = shop.events("o-1", 3)
-        for event, stored in zip(placed, first + third, strict=True):
-            assert (stored.id, stored.type, dict(stored.data)) == (
-                event.id, event.type, event.data
-            ), f"appended was {event}, and stored is {stored}"  # fmt: skip
-        assert [(e.stream, e.version) for e in everything] == [
-            ("order-o-1", 1), ("order-o-1", 2), ("order-o-2", 1), ("order-o-2", 2),
-            ("order-o-2", 3), ("order-o-1", 3),
-        ], f"the versions of each stream are 1, 2, 3; append returned {everything}"  # fmt: skip
-        positions = [event.position for event in everything]
-        assert [0, *positions] == sorted({0, *positions}), (
-            f"positions only rise, from 1 on; in the order of the appends: {positions}"
-        )
-        for reader in (store, await shop.open()):
-            await check_reads(reader, first + third, everything)
-        rows = [(e.position, e.stream, e.version, e.id, e.type, e.data) for e in everything]
-        assert shop.rows() == rows, f"appended was {rows}; the table `events` has {shop.rows()}"
+    with forgotten_connections() as forgotten:
+        async with orders(world, submission) as shop:
+            store = await shop.open()
+            assert list(await store.read_all()) == [], "nothing was appended, and there are events"
+            first = await shop.append(store, "o-1", 2)
+            second = await shop.append(store, "o-2", 3)
+            third = await shop.append(store, "o-1", 1, 2)
+            everything = first + second + third
+            placed = shop.events("o-1", 3)
+            for event, stored in zip(placed, first + third, strict=True):
+                assert (stored.id, stored.type, dict(stored.data)) == (
+                    event.id, event.type, event.data
+                ), f"appended was {event}, and stored is {stored}"  # fmt: skip
+            assert [(e.stream, e.version) for e in everything] == [
+                ("order-o-1", 1), ("order-o-1", 2), ("order-o-2", 1), ("order-o-2", 2),
+                ("order-o-2", 3), ("order-o-1", 3),
+            ], f"the versions of each stream are 1, 2, 3; append returned {everything}"  # fmt: skip
+            positions = [event.position for event in everything]
+            assert [0, *positions] == sorted({0, *positions}), (
+                f"positions only rise, from 1 on; in the order of the appends: {positions}"
+            )
+            for reader in (store, await shop.open()):
+                await check_reads(shop, reader, first + third, everything)
+            rows = [(e.position, e.stream, e.version, e.id, e.type, e.data) for e in everything]
+            assert shop.rows() == rows, f"appended was {rows}; the table `events` has {shop.rows()}"
     still = left_open(world)
     assert still == 0, f"two stores were opened and left, and {still} connections are still open"
+    assert_none_forgotten(forgotten, "two stores were opened and left")
 
 
-async def check_reads(store, stream, everything):
+async def check_reads(shop, store, stream, everything):
     name, middle = stream[0].stream, everything[2].position
     for call, read, expected in (
         (f"read_stream({name!r})", store.read_stream(name), stream),
@@ -67,7 +70,7 @@ async def check_reads(store, stream, everything):
         ("read_all(0, 0)", store.read_all(0, 0), []),
         (f"read_all({middle}, 9)", store.read_all(middle, 9), everything[3:]),
     ):
-        found = list(await read)
+        found = shop.of_one_kind(await read)
         assert found == expected, f"{call} gave {found}, expected {expected}"
 
 

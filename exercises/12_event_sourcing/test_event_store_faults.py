@@ -71,7 +71,9 @@ async def test_cancelled_anywhere_an_append_is_whole(world, submission, orders):
         await asyncio.sleep(0)
         events = shop.events("o-1", 3)
         try:
-            outcome = await world.interrupted(store.append("order-o-1", events, 0))
+            outcome = await world.interrupted(
+                store.append("order-o-1", shop.known(store, events), 0)
+            )
             said = "append was cancelled" if outcome.fired else "append has returned"
             at_once = shop.must_be_whole("o-1", 3, said)
             await ended(neighbour, f"{said}, and another append, in another task, has not ended")

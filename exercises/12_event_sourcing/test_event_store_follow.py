@@ -1,6 +1,7 @@
 """Grades follow of event_store.py, on a simulated store whose commits finish out of order."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -18,17 +19,17 @@ HOUR = 3600.0
 async def test_follow_yields_what_is_there_and_what_comes(world, submission):
     """follow yields what is there, in pages, and then what comes, from the given position on."""
     log = LateLog(world, submission)
-    log.add(250)
-    after = (0, 0, 3, 240)[world.seed % 4]
+    log.add(450)
+    after = (0, 0, 3, 440)[world.seed % 4]
     listener = Listener(submission.follow(log, after, poll=POLL))
-    await asyncio.sleep(60)
+    await asyncio.sleep(SOON)
     listener.check()
-    expected = [log.event(position) for position in range(after + 1, 251)]
+    expected = [log.event(position) for position in range(after + 1, 451)]
     assert listener.events == expected, (
-        f"the log has the positions 1 to 250; follow was to begin after {after}, and a minute "
-        f"later it had yielded {said(listener.positions)}"
+        f"the log has the positions 1 to 450; follow was to begin after {after}, with "
+        f"poll={POLL:g}, and {SOON:g} s later it had yielded {said(listener.positions)}"
     )
-    for position in range(251, 255):
+    for position in range(451, 455):
         log.add()
         await asyncio.sleep(SOON)
         listener.check()
@@ -220,6 +221,8 @@ async def test_follow_in_a_busy_store(world, submission):
 async def test_follow_does_not_ask_all_the_time(world, submission):
     """If there is nothing to yield, follow asks again after `poll` seconds, and not sooner."""
     log = LateLog(world, submission, patience=10 * 31)
+    times = {"settled": [], "read": []}
+    log.after_call = lambda number: times[log.calls[-1]].append(world.time())
     if world.seed:
         log.begin(2)
         log.add(3)
@@ -234,3 +237,10 @@ async def test_follow_does_not_ask_all_the_time(world, submission):
         f"for 15 minutes {state}, with poll=30: asked every 30 s that is {rounds - 1} times; "
         f"follow has made {calls} calls to the log"
     )
+    for name, asked in times.items():
+        gaps = [later - earlier for earlier, later in pairwise(asked)]
+        early = [gap for gap in gaps if 5 < gap < 25]  # what is less belongs to one round
+        assert not early, (
+            f"for 15 minutes {state}, with poll=30, and follow called `{name}` again after "
+            f"{early[0]:.0f} s"
+        )

@@ -74,6 +74,8 @@ def assert_state(state, history, before=""):
 def test_an_order_goes_its_way(submission, desk):
     """An order is placed, reserved, paid, shipped and delivered, and each step is an event."""
     history, state = [], submission.Order()
+    frozen = dataclasses.is_dataclass(state) and state.__dataclass_params__.frozen
+    assert frozen, "Order is no frozen dataclass any more: whoever has a state could change it"
     for kind in STEPS["delivered"]:
         command = desk.command(kind)
         expected = desk.expected(history, command)
@@ -261,6 +263,12 @@ def test_other_years_had_other_rules(submission, desk):
                 f"that gave {said(got)}; expected {'a payment' if allowed else 'Refused'}"
             )
     taken = [submission.PaymentTaken(order_id=ORDER, cause=f"p-{n}", amount=TOTAL) for n in "12"]
+    at_once = submission.PaymentTaken(order_id=ORDER, cause="p-3", amount=2 * TOTAL)
+    state = desk.state([placed, reserved, at_once])
+    assert (state.status, state.paid) == ("paid", 2 * TOTAL), (
+        f"of {TOTAL:,} due {2 * TOTAL:,} were paid at once: the order is {state.status!r}, paid "
+        f"{state.paid:,}; expected 'paid', {2 * TOTAL:,}"
+    )
     state = desk.state([placed, reserved, *taken])
     assert (state.status, state.paid) == ("paid", 2 * TOTAL), (
         f"{TOTAL:,} were paid twice: the order is {state.status!r}, paid {state.paid:,}; "

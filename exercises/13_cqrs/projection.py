@@ -32,10 +32,11 @@ Rules
   4. While you wait for the log, no transaction is open: the log may be slow, and others want to
      write. When there is nothing new, wait by `log.wait`; do not read again and again.
   5. `project` runs until it is cancelled. Then its connections are closed.
-  6. `rebuild` is called when rows are wrong; the checkpoint is right. It makes all rows again, from
-     the first event on. Until it is done, readers see the old rows, which `project` may carry on
-     with, and then the new ones: never anything in between. They have connections of their own,
-     open all the time, to this file. The checkpoint never goes back, whatever happens meanwhile.
+  6. `rebuild` is called, in another process, when rows are wrong; the checkpoint is right. It makes
+     all rows again, from the first event on. Until it is done, readers see the old rows, which
+     `project` may carry on with, and then the new ones: never anything in between. They have
+     connections of their own, open all the time, to this file. The checkpoint never goes back,
+     whatever happens meanwhile.
   7. When `rebuild` returns, the new model is there, in the tables above (with their keys), with at
      least the events that were in the log when it was called; its connections are closed. If it
      is killed or cancelled at any await, readers have one of the two models, others can write,

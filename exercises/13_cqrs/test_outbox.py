@@ -89,8 +89,7 @@ async def test_killed_anywhere_nothing_is_untold(world, submission, scene):
     at.tables.assert_together(said)
     at.assert_well_told(said)
     if outcome.fired:
-        submission.restart()
-        async with at.open("the second shop"):
+        async with at.open_anew("the second shop"):
             await at.until_sent()
         said = "The process was killed, and another one was started"
     at.assert_all_arrived(said)
@@ -123,29 +122,44 @@ async def test_cancelled_anywhere_it_is_all_or_nothing(world, submission, scene)
 
 @pytest.mark.points(2)
 @pytest.mark.hint("A connection has one transaction. Who else uses yours at this moment?")
-@simulate(seeds=6)
+@simulate(seeds=4)
 async def test_commands_run_side_by_side(world, submission, scene):
     """Of commands at the same time, in one shop or in two, each is carried out or refused."""
     at = await scene(world, submission)
-    async with at.open("one shop") as one, at.open("another shop") as other:
+    one_knows = submission.OrderExists, submission.CannotCancel
+    async with at.open("one shop") as one, at.open_anew("another shop") as other:
+        there_already = one_knows[0], submission.OrderExists
+        cannot_cancel = one_knows[1], submission.CannotCancel
 
         async def place(shop, order, key):
             await world.pause(key, 0.0, 0.02)
             try:
                 await shop.place_order(order, "ada", 100)
-            except submission.OrderExists:
+            except there_already:
+                return False
+            return True
+
+        async def cancel(shop, order):
+            try:
+                await shop.cancel_order(order, "found it cheaper")
+            except cannot_cancel:
                 return False
             return True
 
         orders = ["o-1", "o-2", "o-1", "o-3", "o-4", "o-2"]
         shops = [one, one, one, other, one, other]
-        done = await asyncio.gather(
-            *(
-                place(shop, order, f"c {n}")
-                for n, (shop, order) in enumerate(zip(shops, orders, strict=True))
+        async with at.watched("Commands ran at once"):
+            done = await asyncio.gather(
+                *(
+                    place(shop, order, f"c {n}")
+                    for n, (shop, order) in enumerate(zip(shops, orders, strict=True))
+                )
             )
-        )
-        at.tables.assert_together("Six commands ran at once")
+        await asyncio.sleep(1)  # by then the relays are at work
+        async with at.watched("Commands ran one after another, and two relays"):
+            for number in range(5, 25):
+                await at.place(one, f"o-{number}")
+        at.tables.assert_together("Six commands ran at once, and more")
         for order in sorted(set(orders)):
             times = sum(ok for ok, name in zip(done, orders, strict=True) if name == order)
             assert times == 1, (
@@ -153,9 +167,14 @@ async def test_commands_run_side_by_side(world, submission, scene):
                 f"{times} of them said that it was placed; expected 1"
             )
             assert order in at.tables.orders(), f"{order} was placed, and is not in the database"
-        await at.until_arrived(4)
+        cancelled = await asyncio.gather(*(cancel(shop, "o-3") for shop in (one, one, other)))
+        assert sum(cancelled) == 1, (
+            f"three cancelled o-3 at once, and for {sum(cancelled)} of them cancel_order returned; "
+            "expected 1, and CannotCancel for the others"
+        )
+        await at.until_arrived(25)
         await at.until_sent()
-    at.assert_all_arrived("Six commands ran at once, in two shops")
+    at.assert_all_arrived("Six commands ran at once, in two shops, and more")
 
 
 @pytest.mark.points(2)

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from autograder.grading import mistake
+from autograder.grading.benches.forgotten import assert_none_forgotten, forgotten_connections
 from autograder.grading.benches.outbox_shop import (
     QUEUE,
     SOON,
@@ -42,24 +43,29 @@ async def test_it_marks_after_the_confirm(world, submission, scene):
     """A row is marked as sent after the broker's confirm; until then nobody is locked out."""
     at = await scene(world, submission, storing=(20.0, 20.0))
     async with at.open() as shop:
-        await at.place(shop, "o-1")
+        for order in ("o-1", "o-2"):
+            await at.place(shop, order)
         await at.until_arrived(1)
         await asyncio.sleep(10)
-        locked = at.tables.is_locked()
-        [row] = at.tables.outbox()
-        await asyncio.sleep(15)
+        early = [row for row in at.tables.outbox() if row.sent]
+        locked = [await at.is_locked_for_long()]
+        await asyncio.sleep(20)  # one of them is confirmed, and the other one perhaps not yet
+        locked += [await at.is_locked_for_long()]
+        await asyncio.sleep(12)
         marked = await at.until_sent()
     at.assert_well_told("The broker takes 20 s until a message is on its disk")
-    assert not row.sent, mistake(
+    assert not early, mistake(
         "marked-before-confirm",
-        "The broker takes 20 s until a message is on its disk, and confirms it then. The row was "
-        "marked as sent before: had the broker crashed, nobody would ever send it again.",
+        f"The broker takes 20 s until a message is on its disk, and confirms it then. {early[0]} "
+        "was marked as sent before: had the broker crashed, nobody would ever send it again."
+        if early
+        else "",
     )
-    assert not locked, mistake(
+    assert not any(locked), mistake(
         "global-lock",
         "The relay waits for a confirm with a transaction open: for 20 s nobody can place an order",
     )
-    assert marked, f"the broker confirmed the message; {SOON:g} s later sent is 0"
+    assert marked, f"the broker confirmed two messages; {SOON:g} s later sent is not 1 of both"
 
 
 @pytest.mark.points(3)
@@ -70,11 +76,11 @@ async def test_one_that_is_returned_holds_up_its_order(world, submission, scene)
     at = await scene(world, submission)
     async with at.open() as shop:
         await at.place(shop, "o-1")
-        await at.until_sent()
+        await at.assert_sent()
         await at.bind("OrderPlaced", undo=True)
         await at.place(shop, "o-2")
         await at.cancel(shop, "o-2")
-        await asyncio.sleep(2 * SOON)
+        await asyncio.sleep((37, 51)[world.seed % 2])
         at.assert_well_told("A message was returned by the broker")
         placed = next(row for row in at.tables.outbox() if row.order_id == "o-2")
         assert not placed.sent, mistake(
@@ -86,7 +92,8 @@ async def test_one_that_is_returned_holds_up_its_order(world, submission, scene)
         await at.cancel(shop, "o-1")
         others = await at.until_arrived(2, 2 * SOON)
         await at.bind("OrderPlaced")
-        came = await at.until_arrived(4, 2 * SOON)
+        in_time = await at.until_arrived(3, SOON + 1)
+        came = await at.until_arrived(4, 120)
         await at.until_sent()
     assert others, mistake(
         "head-of-line-blocking",
@@ -96,9 +103,13 @@ async def test_one_that_is_returned_holds_up_its_order(world, submission, scene)
     assert came or placed.message_id in at.arrived(), mistake(
         "unroutable-lost",
         "The first message of o-2 was returned, since no queue was bound for it. Then there was "
-        f"one; {2 * SOON:g} s later it had not been published again.",
+        "one; two minutes later it had not been published again.",
     )
-    assert came, f"a queue was bound again; {2 * SOON:g} s later it has {at.arrived()}"
+    assert came, f"a queue was bound again; two minutes later it has {at.arrived()}"
+    assert in_time, (
+        f"a queue was bound again, and {SOON + 1:g} s later what had been returned was not there; "
+        f"it is to be tried again every {SOON:g} s"
+    )
     at.assert_all_arrived("A message was returned for a while")
 
 
@@ -179,16 +190,18 @@ async def test_a_broken_connection_loses_nothing(world, submission, scene):
     when, what = CUTS[world.seed % 4]
     async with at.open() as shop:
         await at.place(shop, "o-1")
-        await at.until_sent()
+        await at.assert_sent()
         at.broker.cut(**{when: what})
         at.broker.cut(**{when: what}, nth=2 + world.seed // 4)
         await at.cancel(shop, "o-1")
         await at.place(shop, "o-2")
-        await at.until_sent(30)
+        in_time = await at.until_sent(3 * SOON)
+        await at.until_sent(100)
     said = f"The connection broke {when} {what}"
     at.assert_well_told(said)
     carried_on(at, said)
     at.assert_all_arrived(said)
+    assert in_time, f"{said}, twice at most; {3 * SOON:g} s later not all was sent"
 
 
 def carried_on(at, said):
@@ -196,7 +209,7 @@ def carried_on(at, said):
     unsent = [str(row) for row in at.tables.outbox() if not row.sent]
     assert not unsent, mistake(
         "gives-up-unconfirmed",
-        f"{said}. Before that the relay worked; half a minute later {', '.join(unsent)} is unsent.",
+        f"{said}. Before that the relay worked; minutes later {', '.join(unsent)} is unsent.",
     )
 
 
@@ -207,16 +220,16 @@ async def test_it_carries_on_after_an_outage(world, submission, scene):
     at = await scene(world, submission)
     async with at.open() as shop:
         await at.place(shop, "o-1")
-        await at.until_sent()
+        await at.assert_sent()
         at.broker.stop(crash=world.seed % 2 == 1)
         if world.seed // 2:
             await at.place(shop, "o-2")
-        await asyncio.sleep(300)
+        await asyncio.sleep((300, 287, 313, 271)[world.seed % 4])
         await at.cancel(shop, "o-1")
         at.broker.start()
         await at.until_sent(SOON)
         in_time = at.arrived()
-        await at.until_sent(30)
+        await at.until_sent(100)
         carried_on(at, "The broker was down for five minutes")
     at.assert_all_arrived("The broker was down for five minutes")
     assert len(in_time) == len(at.tables.outbox()), (
@@ -232,7 +245,7 @@ async def test_two_relays_lose_nothing(world, submission, scene):
     at = await scene(world, submission)
     with world.network.at("the first shop"):
         first = asyncio.create_task(forever(at.shop(), world))
-    async with at.open("the second shop") as shop:
+    async with at.open_anew("the second shop") as shop:
         for number in range(1, 5):
             await at.place(shop, f"o-{number}")
             await world.pause("next", 0.0, 0.1)
@@ -255,11 +268,12 @@ async def forever(shop, world):
 async def test_at_the_end_it_stops(world, submission, scene):
     """When the block ends, the relay stops in the middle of it, and connections are closed."""
     at = await scene(world, submission, storing=(1000.0, 1000.0))
-    async with at.open() as shop:
-        if world.seed % 2:
-            await at.place(shop, "o-1")
-            await at.until_arrived(1, 2 * SOON)
-        await asyncio.sleep(10)
+    with forgotten_connections() as forgotten:
+        async with at.open() as shop:
+            if world.seed % 2:
+                await at.place(shop, "o-1")
+                await at.until_arrived(1, 2 * SOON)
+            await asyncio.sleep(10)
     at.assert_well_told("The broker confirmed nothing")
     published = len(at.messages)
     assert at.broker.connections == 0, (
@@ -267,6 +281,7 @@ async def test_at_the_end_it_stops(world, submission, scene):
     )
     still = left_open(world)
     assert still == 0, f"the block has ended, and {still} connections to the database are open"
+    assert_none_forgotten(forgotten, "the block has ended")
     at.tables.put("o-2", "bob", 100)
     await asyncio.sleep(60)
     assert len(at.messages) == published, "the block has ended, and something was published"

@@ -67,6 +67,11 @@ async def test_without_a_position_it_answers_at_once(world, submission, replica)
         )
         assert took < SOON, f"no position was asked for, and two answers took {took:.1f} s"
     assert at.model.waiting == 0, f"nobody waits, and waiting is {at.model.waiting}"
+    settings = (at.db.row_factory, at.db.text_factory, at.db.isolation_level)
+    assert settings == (None, str, ""), (
+        "row_factory, text_factory and isolation_level of `db` were None, str and ''; two queries "
+        f"later they are {settings}"
+    )
 
 
 @pytest.mark.points(2)

@@ -48,14 +48,22 @@ async def test_a_customer_sees_what_they_wrote(world, submission, replica):
     assert other == submission.Answer(status_at(8), 8), f"bob is told {other}; the model is at 8"
     assert took < SOON, f"bob has written nothing, and his answer took {took:.1f} s"
     await asyncio.sleep(3)
+    ada.wrote(max(written) + 7)  # another command of hers, while she waits
     at.move(max(written))
+    await asyncio.wait([asking], timeout=5)
+    if not asking.done():  # it is for her latest command that she waits now
+        at.move(max(written) + 7)
     answer = await asking
     assert answer.position >= max(written), mistake(
         "assumed-read-your-write",
         f"ada has written {max(written)}, the replica was at 8, and her next look gives {answer}: "
         "what she wrote is not there.",
     )
-    assert answer.status == status_at(max(written)), f"ada is told {answer}"
+    assert answer.status == status_at(answer.position), f"ada is told {answer}"
+    assert ada.position == max(written) + 7, (
+        f"while ada waited for an answer, a command of hers wrote {max(written) + 7}; the answer "
+        f"was at {answer.position}, and her session asks for {ada.position}"
+    )
 
 
 @pytest.mark.points(2)

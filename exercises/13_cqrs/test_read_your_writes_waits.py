@@ -61,12 +61,13 @@ def told(at, position):
 async def test_its_patience_is_limited(world, submission, replica):
     """If the model does not get there in time, TooFarBehind says how far it is."""
     at = await replica(world, submission, 4)
-    for within, position in ((2.0, 4), (10.0, 6)):
+    for within, position in ((2.0, 4), (10.0, 6), (0.0, 6)):
         began = world.time()
         asking = asyncio.create_task(at.model.status(ORDER, at_least=7, within=within))
-        await asyncio.sleep(1)
+        await asyncio.sleep(min(within, 1))
         if position != at.position:
             at.move(position)
+            at.model.moved(position - 1)  # which changes nothing
         await asyncio.wait([asking], timeout=within + 100)
         took = world.time() - began
         ended = asking.done() and took < within + 50

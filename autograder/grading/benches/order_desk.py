@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 
 ORDER = "o-17"
@@ -50,6 +51,15 @@ class Desk:
         for kind in kinds:
             events += self.expected(events, self.command(kind, at)) or []
         return events
+
+    def as_known_now(self, things: Iterable[Any]) -> list[Any]:
+        """Events and commands, of the classes of the process that runs now."""
+        return [
+            getattr(self.submission, type(thing).__name__)(
+                **{field.name: getattr(thing, field.name) for field in fields(thing)}
+            )
+            for thing in things
+        ]
 
     def state(self, history: Iterable[Any]) -> Any:
         """The learner's state after a history."""

@@ -37,6 +37,7 @@ class Orders:
         self.statements = statements
         self.read_cancelled = False
         self._programs = AsyncExitStack()
+        self._names: dict[int, _Names] = {}  # by the id of a store: as its program knows them
 
     async def __aenter__(self) -> Orders:
         return self
@@ -47,13 +48,34 @@ class Orders:
     # -- programs ---------------------------------------------------------------------------------
 
     async def open(self, poll: float = NEVER) -> Any:
-        """One more program's store; it is closed at the end."""
+        """One more program's store; it is closed at the end.
+
+        A program shares nothing with others but the file: each has the learner's module anew.
+        """
+        self.submission.restart()
         store = self.submission.EventStore(self.path, poll=poll)
+        names = _Names(self.submission)
         try:
-            return await self._programs.enter_async_context(store)
+            entered = await self._programs.enter_async_context(store)
         except sqlite3.OperationalError as error:
             explain("opening the store", error)
             raise
+        self._names[id(entered)] = names
+        return entered
+
+    def known(self, store: Any, events: Iterable[Any]) -> list[Any]:
+        """Events, as the program knows them that has this store."""
+        return [self._names[id(store)].Event(event.id, event.type, event.data) for event in events]
+
+    def of_one_kind(self, stored: Iterable[Any]) -> list[Any]:
+        """Stored events, so that those of several programs can be compared."""
+        kinds = [names.StoredEvent for names in self._names.values()]
+        return [
+            kinds[0](e.position, e.stream, e.version, e.id, e.type, e.data)
+            if type(e) in kinds
+            else e
+            for e in stored
+        ]
 
     def events(self, order: str, count: int, first: int = 1) -> list[Any]:
         """Events of an order, from the ``first``-th one on."""
@@ -69,15 +91,16 @@ class Orders:
     async def append(self, store: Any, order: str, count: int, version: int = 0) -> list[Any]:
         """Append the events that come after this version of an order."""
         stored = await self.tried(store, order, self.events(order, count, version + 1), version)
-        if isinstance(stored, self.submission.WrongExpectedVersion):
+        if isinstance(stored, Exception):
             raise stored
         return list(stored)
 
     async def tried(self, store: Any, order: str, events: Sequence[Any], version: int) -> Any:
         """What append returned, or the WrongExpectedVersion that it raised."""
+        events = self.known(store, events)
         try:
-            return list(await store.append(f"order-{order}", events, version))
-        except self.submission.WrongExpectedVersion as error:
+            return self.of_one_kind(await store.append(f"order-{order}", events, version))
+        except self._names[id(store)].WrongExpectedVersion as error:
             return error
         except sqlite3.OperationalError as error:
             explain("append", error, self.read_cancelled)
@@ -143,6 +166,15 @@ class Orders:
                 after = vandal.execute("SELECT * FROM events ORDER BY position").fetchall()
                 vandal.execute("ROLLBACK")
                 yield sql, [kept for kept in after if kept in before] != before
+
+
+class _Names:
+    """What a learner's module calls its own, while a program has it."""
+
+    def __init__(self, submission: ModuleType) -> None:
+        self.Event = submission.Event
+        self.StoredEvent = submission.StoredEvent
+        self.WrongExpectedVersion = submission.WrongExpectedVersion
 
 
 def explain(what: str, error: sqlite3.OperationalError, read_cancelled: bool = False) -> None:

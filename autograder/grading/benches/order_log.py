@@ -67,6 +67,9 @@ class Events:
     Args:
         repeats: whether what is read may come again, and pages be shorter than they could.
         gaps: whether numbers are missing between positions.
+
+    Attributes:
+        asked: for how many events each read of anybody asked.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Events:
         self.world = world
         self.repeats = repeats
         self.all: list[Any] = []
+        self.asked: list[int] = []
         self._submission = submission
         self._gaps = gaps
         self._waiting: list[asyncio.Future[None]] = []
@@ -94,12 +98,10 @@ class Events:
                 waiter.set_result(None)
         self._waiting.clear()
 
-    def read(self, event: Any) -> Any:
-        """An event as the process that reads it knows events: it may be a later one."""
-        kind = self._submission.Event
-        if type(event) is kind:
-            return event
-        return kind(event.position, event.id, event.type, event.data)
+    @property
+    def kind(self) -> type[Any]:
+        """What the process that was started last calls an Event."""
+        return self._submission.Event  # type: ignore[no-any-return]
 
     async def more(self) -> None:
         """Returns when something has been added."""
@@ -135,7 +137,7 @@ def _add(orders: dict[str, Any], customers: dict[str, Any], event: Any) -> None:
 
 
 class LogOf:
-    """The log as one process has it. This is what a submission is given.
+    """The log as the process has it that was started last. This is what a submission is given.
 
     Attributes:
         answer: least and most seconds until the answer of a read arrives.
@@ -149,6 +151,7 @@ class LogOf:
     ) -> None:
         self._events = events
         self._name = name
+        self._kind = events.kind
         self.answer = answer
         self.reads = 0
         self.on_wait: Callable[[str], None] = lambda call: None
@@ -158,6 +161,7 @@ class LogOf:
         """See the stub."""
         world, everything = self._events.world, self._events.all
         self.reads += 1
+        self._events.asked.append(limit)
         await world.pause(f"{self._name} asks")
         new = [event for event in everything if event.position > after][: max(limit, 0)]
         old = [event for event in everything if event.position <= after]
@@ -172,7 +176,13 @@ class LogOf:
         if not new:
             self.on_nothing()
         await asyncio.sleep(seconds / 2)
-        return [self._events.read(event) for event in new]
+        return [self._known(event) for event in new]
+
+    def _known(self, event: Any) -> Any:
+        """An event as this process knows events: another one may have written it down."""
+        if type(event) is self._kind:
+            return event
+        return self._kind(event.position, event.id, event.type, event.data)
 
     async def wait(self, after: int) -> None:
         """See the stub."""

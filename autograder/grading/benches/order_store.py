@@ -29,6 +29,13 @@ class Store:
         self.after_load: list[Callable[[], Sequence[Any]]] = []
         self.before_append: list[Callable[[], Sequence[Any]]] = []
 
+    def restart(
+        self, conflict: type[Exception], read: Callable[[Sequence[Any]], list[Any]]
+    ) -> None:
+        """Another process uses it now, which reads events as it knows them."""
+        self._conflict = conflict
+        self.events = read(self.events)
+
     async def load(self, order_id: str) -> Sequence[Any]:
         self.calls.append("load")
         await self._world.pause("load: request")

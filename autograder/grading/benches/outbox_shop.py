@@ -7,7 +7,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +35,7 @@ EXCHANGE, QUEUE = "orders", "warehouse"
 KEYS = ("OrderPlaced", "OrderCancelled")
 SOON = 5.0
 """Seconds within which the relay does what it has to do."""
+_GLANCE = 0.001
 
 
 def make_shop_database(path: Path) -> Path:
@@ -64,6 +65,7 @@ class Tables:
         self.path = path
         self._eyes = sqlite3.connect(path, timeout=0, isolation_level=None)
         self._eyes.execute("PRAGMA synchronous = OFF")  # nobody pulls the plug
+        self._version: int | None = None
 
     def close(self) -> None:
         """No more looking."""
@@ -113,10 +115,25 @@ class Tables:
         self._eyes.execute("ROLLBACK")
         return False
 
+    def changed(self) -> bool:
+        """True if somebody has committed something since this was asked last."""
+        (version,) = self._eyes.execute("PRAGMA data_version").fetchone()
+        before, self._version = self._version, version
+        return bool(version != before)
+
     def assert_together(self, said: str) -> None:
         """Each change has its message, and each message its change. ``said`` is what happened."""
-        orders, told = self.orders(), {(row.order_id, row.type) for row in self.outbox()}
+        orders, rows = self.orders(), self.outbox()
+        last = self._eyes.execute("SELECT max(seq) FROM sqlite_sequence").fetchone()[0] or 0
+        assert last <= len(rows), (
+            f"{said}. {last} rows have been written into outbox, where they stay; {len(rows)} are "
+            "there"
+        )
+        told = {(row.order_id, row.type) for row in rows}
         for order, (_, _, status) in orders.items():
+            assert status in ("placed", "cancelled"), (
+                f"{said}. {order} has the status {status!r}; expected 'placed' or 'cancelled'"
+            )
             needed = ["OrderPlaced", *(["OrderCancelled"] if status == "cancelled" else [])]
             for kind in needed:
                 assert (order, kind) in told, mistake(
@@ -157,6 +174,26 @@ class Scene:
         return self._submission.Shop(self.tables.path, self.broker.url)
 
     @asynccontextmanager
+    async def watched(self, said: str) -> AsyncIterator[None]:
+        """While the block runs somebody reads, again and again: at no moment is there a change
+        without its message. ``said`` is what happens meanwhile."""
+
+        async def look_on() -> None:
+            while True:
+                if self.tables.changed():
+                    self.tables.assert_together(said)
+                await asyncio.sleep(_GLANCE)
+
+        reader = asyncio.create_task(look_on(), name="a reader")
+        try:
+            yield
+        finally:
+            reader.cancel()
+            await asyncio.wait([reader])
+        if not reader.cancelled():
+            reader.result()
+
+    @asynccontextmanager
     async def open(self, name: str = "the shop") -> AsyncIterator[Any]:
         """A shop, as a process of its own."""
         with self.world.network.at(name):
@@ -171,6 +208,11 @@ class Scene:
         with self.world.network.at(name):
             await ended(shop.__aexit__(None, None, None), SOON, "the end of the block")
         await asyncio.sleep(1)
+
+    def open_anew(self, name: str) -> AbstractAsyncContextManager[Any]:
+        """As `open`, in a process that shares nothing with those before it."""
+        self._submission.restart()
+        return self.open(name)
 
     async def at_once(self, coro: Coroutine[Any, Any, T], what: str) -> T:
         """What a coroutine gives that must not wait for the broker."""
@@ -232,6 +274,12 @@ class Scene:
         """What is in the queue."""
         return self.broker.queue(QUEUE).messages
 
+    async def is_locked_for_long(self) -> bool:
+        """True if nobody else could write, neither now nor a moment later."""
+        now = self.tables.is_locked()
+        await asyncio.sleep(0.5)
+        return now and self.tables.is_locked()
+
     def arrived(self) -> list[str]:
         """The ids of what is in the queue: the first copy of each, in their order."""
         return list(dict.fromkeys(str(m.properties.message_id) for m in self.messages))
@@ -243,6 +291,15 @@ class Scene:
         except TimeoutError:
             return False
         return True
+
+    async def assert_sent(self) -> None:
+        """Nothing has gone wrong, and so it is not long until all is sent."""
+        sent = await self.until_sent()
+        unsent = [str(row) for row in self.tables.outbox() if row.sent != 1]
+        assert sent, (
+            f"nothing has gone wrong, and {SOON:g} s after it was committed {', '.join(unsent)} is "
+            "not marked as sent"
+        )
 
     async def until_sent(self, seconds: float = SOON) -> bool:
         """Wait until nothing is left to be sent."""

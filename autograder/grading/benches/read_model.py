@@ -145,6 +145,16 @@ class ReadModel:
         self._eyes.execute("ROLLBACK")
         return False
 
+    def is_held(self) -> bool:
+        """True if a transaction is open, if only for reading: then SQLite can put nothing into the
+        file that is committed from now on."""
+        if self.is_locked():
+            return True
+        self._eyes.execute("CREATE TABLE IF NOT EXISTS others (id INTEGER PRIMARY KEY)")
+        self._eyes.execute("INSERT INTO others DEFAULT VALUES")
+        (busy, *_) = self._eyes.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return bool(busy)
+
     async def until(self, position: int, seconds: float = 60.0) -> bool:
         """Wait until the checkpoint is there; False if it has not come so far."""
         now = self.look()

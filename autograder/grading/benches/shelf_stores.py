@@ -68,7 +68,7 @@ class Events:
 
     def __init__(self, world: World, submission: Any) -> None:
         self._world = world
-        self._conflict = submission.Conflict
+        self.conflict = submission.Conflict
         self.streams: dict[str, list[Any]] = {}
         self.handed_out: list[int] = []
 
@@ -90,7 +90,7 @@ class Events:
             self._world.note(f"{len(events)} events recorded, up to {len(recorded)}")
         await self._world.pause("append: answer")
         if there != expected:
-            raise self._conflict(f"{there} events, {expected} expected")
+            raise self.conflict(f"{there} events, {expected} expected")
 
 
 class Snapshots:
@@ -107,7 +107,7 @@ class Snapshots:
 
     def __init__(self, world: World, submission: Any) -> None:
         self._world = world
-        self._snapshot = submission.Snapshot
+        self.snapshot = submission.Snapshot
         self.kept: dict[str, Any] = {}
         self.puts: list[Any] = []
         self.begun: list[int] = []
@@ -123,7 +123,7 @@ class Snapshots:
         return copy.deepcopy(self.kept.get(stream))
 
     async def put(self, stream: str, snapshot: Any) -> None:
-        assert isinstance(snapshot, self._snapshot), f"put was given {snapshot!r}"
+        assert isinstance(snapshot, self.snapshot), f"put was given {snapshot!r}"
         self.begun.append(snapshot.version)
         self._world.note(f"a snapshot of version {snapshot.version} is being put aside")
         under_way = self.under_way[stream] = self.under_way.get(stream, 0) + 1
@@ -138,10 +138,50 @@ class Snapshots:
 
     def _take(self, stream: str, snapshot: Any) -> None:
         state = json.loads(json.dumps(snapshot.state))
-        taken = self._snapshot(snapshot.version, snapshot.last_id, snapshot.schema, state)
+        taken = self.snapshot(snapshot.version, snapshot.last_id, snapshot.schema, state)
         self.kept[stream] = taken
         self.puts.append(taken)
         self._world.note(f"the snapshot of version {snapshot.version} is there")
+
+
+class EventsElsewhere:
+    """The same event store, as another process has it: with that one's classes."""
+
+    def __init__(self, events: Events, submission: Any) -> None:
+        self._events = events
+        self._event, self._conflict = submission.Event, submission.Conflict
+
+    async def read(self, stream: str, after: int = 0) -> Sequence[Any]:
+        found = await self._events.read(stream, after)
+        return [self._event(event.id, event.type, event.data) for event in found]
+
+    async def append(self, stream: str, events: Sequence[Any], expected: int) -> None:
+        try:
+            await self._events.append(stream, events, expected)
+        except self._events.conflict as conflict:
+            raise self._conflict(*conflict.args) from None
+
+
+class SnapshotsElsewhere:
+    """The same store of snapshots, as another process has it."""
+
+    def __init__(self, snapshots: Snapshots, submission: Any) -> None:
+        self._snapshots = snapshots
+        self._kind = submission.Snapshot
+
+    async def get(self, stream: str) -> Any:
+        return _as_a(self._kind, await self._snapshots.get(stream))
+
+    async def put(self, stream: str, snapshot: Any) -> None:
+        assert isinstance(snapshot, self._kind), f"put was given {snapshot!r}"
+        await self._snapshots.put(stream, _as_a(self._snapshots.snapshot, snapshot))
+
+
+def _as_a(kind: Any, snapshot: Any) -> Any:
+    """The same snapshot, of another process' class; the state in it is the same object."""
+    if snapshot is None:
+        return None
+    return kind(snapshot.version, snapshot.last_id, snapshot.schema, snapshot.state)
 
 
 class Shop:
@@ -154,6 +194,13 @@ class Shop:
         self.events = Events(world, submission)
         self.snapshots = Snapshots(world, submission)
         self.shelves = submission.Shelves(self.events, self.snapshots, **options)
+
+    def elsewhere(self, **options: Any) -> Any:
+        """The shelves of another process, which shares nothing with this one but the stores."""
+        self.submission.restart()
+        events = EventsElsewhere(self.events, self.submission)
+        snapshots = SnapshotsElsewhere(self.snapshots, self.submission)
+        return self.submission.Shelves(events, snapshots, **options)
 
     def happened(self, count: int) -> list[Any]:
         """So many events are in the stream, before the test begins."""

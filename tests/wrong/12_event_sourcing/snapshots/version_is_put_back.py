@@ -1,7 +1,8 @@
 """Applies first, and puts the version back if there is a conflict. The state it does not put back.
 
 mistake: applied-before-recorded
-fails: test_a_conflict_leaves_the_shelf_as_it_was
+fails: test_a_conflict_leaves_the_shelf_as_it_was,
+    test_a_cancelled_append_leaves_the_shelf_as_it_was
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Commits the order, and then the row of the outbox: "the outbox is a table of its own".
 
 mistake: dual-write
-fails: test_killed_anywhere_nothing_is_untold, test_cancelled_anywhere_it_is_all_or_nothing
+fails: test_killed_anywhere_nothing_is_untold, test_cancelled_anywhere_it_is_all_or_nothing,
+    test_commands_run_side_by_side
 """
 
 from __future__ import annotations

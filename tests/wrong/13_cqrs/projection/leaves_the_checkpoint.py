@@ -114,7 +114,7 @@ async def rebuild(log, database, *, batch=100):
             }
             try:
                 await live.execute("BEGIN EXCLUSIVE")
-                if at:
+                if at is not None:
                     for table, content in rows.items():
                         await live.execute(f"DELETE FROM {table}")
                         for row in content:
