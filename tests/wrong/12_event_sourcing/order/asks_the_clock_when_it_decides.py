@@ -6,7 +6,8 @@ fails: test_the_clock_is_not_read, test_an_order_goes_its_way,
     test_what_is_not_allowed_is_refused, test_any_commands_lead_to_a_legal_order,
     test_other_years_had_other_rules, test_a_conflict_begins_again,
     test_it_gives_up_in_the_end, test_two_deliveries_of_a_command_are_one,
-    test_killed_anywhere_and_sent_again
+    test_killed_anywhere_and_sent_again,
+    test_what_others_have_recorded_counts
 """
 
 from __future__ import annotations

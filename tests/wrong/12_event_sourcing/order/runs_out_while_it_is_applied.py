@@ -8,7 +8,8 @@ fails: test_the_clock_is_not_read, test_an_order_goes_its_way,
     test_a_command_is_recorded_and_told,
     test_a_decision_is_recorded_on_what_it_was_decided_on, test_a_conflict_begins_again,
     test_it_gives_up_in_the_end, test_two_deliveries_of_a_command_are_one,
-    test_killed_anywhere_and_sent_again, test_what_decides_no_events_appends_nothing
+    test_killed_anywhere_and_sent_again, test_what_decides_no_events_appends_nothing,
+    test_what_others_have_recorded_counts
 """
 
 from __future__ import annotations
