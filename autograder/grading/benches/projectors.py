@@ -34,7 +34,8 @@ def run_project(
     log = log or LogOf(events, name)
     with events.world.network.at(name):
         work = submission.project(log, model.path, batch=batch)
-        return asyncio.create_task(work, name=name)
+        model.at_work.append(asyncio.create_task(work, name=name))
+    return model.at_work[-1]
 
 
 async def stopped(projector: asyncio.Task[None]) -> None:
@@ -99,7 +100,8 @@ def run_rebuild(
     log = log or LogOf(events, name)
     with events.world.network.at(name):
         work = submission.rebuild(log, model.path, batch=batch)
-        return asyncio.create_task(work, name=name)
+        model.at_work.append(asyncio.create_task(work, name=name))
+    return model.at_work[-1]
 
 
 def unless_it_cannot_count(test: Test) -> Test:

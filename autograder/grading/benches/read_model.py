@@ -67,6 +67,7 @@ class ReadModel:
         path: the file that a submission is given.
         seen: everything different that the reader saw, in order.
         unreadable: what SQLite said when the reader could not read, if that happened.
+        at_work: the projectors and rebuilds that were started on it.
         biased: rows of ada were wrong when the test began, of her order and of what she has paid;
             ``filled``: up to which position there were rows then.
     """
@@ -76,6 +77,7 @@ class ReadModel:
         self.events = events
         self.seen: list[Seen] = []
         self.unreadable: str | None = None
+        self.at_work: list[asyncio.Task[None]] = []
         self.biased = False
         self.filled = 0
         self._eyes = sqlite3.connect(path, timeout=0, isolation_level=None)
@@ -156,11 +158,14 @@ class ReadModel:
         return bool(busy)
 
     async def until(self, position: int, seconds: float = 60.0) -> bool:
-        """Wait until the checkpoint is there; False if it has not come so far."""
+        """Wait until the checkpoint is there; False if it has not come so far, or nobody who could
+        move it is alive."""
         now = self.look()
         for _ in range(round(seconds / 0.05)):
             if now is not None and now.position >= position:
                 return True
+            if self.at_work and all(task.done() for task in self.at_work):
+                return False
             await asyncio.sleep(0.05)
             now = self._glance()
         return False

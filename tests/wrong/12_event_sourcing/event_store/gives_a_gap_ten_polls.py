@@ -2,7 +2,8 @@
 
 mistake: gap-in-positions
 fails: test_follow_waits_for_what_is_committed_late,
-    test_follow_passes_a_position_that_stays_empty, test_follow_in_a_busy_store
+    test_follow_passes_a_position_that_stays_empty, test_follow_in_a_busy_store,
+    test_follow_yields_what_is_there_and_what_comes
 """
 
 from __future__ import annotations
