@@ -37,6 +37,8 @@ class Desk:
         self.running = self.peak = 0
         self.dead: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.tidy = 0.0
+        """Seconds that a handler's clean-up takes."""
         self.breaks: set[str] = set()
         """Requests for which the handler raises."""
         self.last_act: dict[str, Callable[[], object]] = {}
@@ -59,7 +61,11 @@ class Desk:
                 raise Broken(request)
             return f"answer to {request}"
         finally:
-            self.running -= 1
+            try:
+                if self.tidy:
+                    await asyncio.sleep(self.tidy)
+            finally:
+                self.running -= 1
 
     def ask(
         self,

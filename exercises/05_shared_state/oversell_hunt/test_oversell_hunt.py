@@ -28,6 +28,7 @@ class Outside:
         self.numbers = []
         self.refuse = set()
         self.slow = {}
+        self.slow_refunds = 0
         self.charge = world.service(self._charge, name="charge", latency=bank)
         self.refund = world.service(self._refund, name="refund", latency=bank)
         self.ship = world.service(self._ship, name="ship")
@@ -39,18 +40,20 @@ class Outside:
         self.paid[f"payment {len(self.paid) + 1} of {customer}"] = (customer, cents)
         return list(self.paid)[-1]
 
-    def _refund(self, payment):
+    async def _refund(self, payment):
+        await asyncio.sleep(self.slow_refunds)
         self.paid[payment] = (self.paid[payment][0], 0)
 
     def _ship(self, number, customer, items):
         self.shipped.append((customer, dict(items)))
         self.numbers.append(number)
 
-    def open(self, module, **stock):
+    def open(self, module, more_prices=None, **stock):
         """A shop of this module with this stock."""
         self.module, self.refused = module, module.PaymentRefused
+        prices = PRICES | (more_prices or {})
         return module.Shop(
-            stock=stock, prices=PRICES, charge=self.charge, refund=self.refund, ship=self.ship
+            stock=stock, prices=prices, charge=self.charge, refund=self.refund, ship=self.ship
         )
 
     def customer(self, shop, name, **items):
@@ -103,6 +106,9 @@ async def test_a_customer_gets_what_is_there(world, submission):
         assert said == ("ada", {"lamp": 1, "kettle": 1}, 13800), (
             f"ada bought a lamp for 89.00 and a kettle for 49.00, and her order is {order}"
         )
+        assert outside.numbers == [order.number], (
+            f"ada's order has the number {order.number}, and her parcel {outside.numbers}"
+        )
         for items in ({"kettle": 1}, {"lamp": 1, "kettle": 1}, {"radio": 1}, {"lamp": 2}):
             with pytest.raises(submission.shop.SoldOut):
                 await shop.buy("bob", items)
@@ -117,6 +123,8 @@ async def test_a_customer_gets_what_is_there(world, submission):
         )
         shop = outside.open(submission.shop, mug=3)
         assert await outside.customer(shop, "dia", mug=2), "dia did not get 2 of 3 mugs"
+        paid = sum(cents for who, cents in outside.paid.values() if who == "dia")
+        assert paid == 1800, f"dia bought 2 mugs at 9.00 each, and has paid {paid} cents"
         assert not await outside.customer(shop, "eve", mug=2), "eve got 2 of the one mug left"
 
 
@@ -193,6 +201,13 @@ async def test_a_refused_payment_holds_nothing(world, submission):
         assert not await outside.customer(shop, "cem", lamp=1), (
             "ada's payment was refused, bob bought the only lamp, and cem bought it once more"
         )
+        shop = outside.open(submission.shop, lamp=1)
+        assert not await outside.customer(shop, "ada", lamp=1), "ada got what she did not pay"
+        sold = [await outside.customer(shop, name, lamp=1) for name in ("bob", "cem")]
+        assert sold == [True, False], (
+            "ada's payment for the only lamp was refused; then bob and cem wanted it, and "
+            f"{sum(sold)} of them got one"
+        )
 
 
 @pytest.mark.points(1)
@@ -240,7 +255,10 @@ async def test_strangers_do_not_wait(world, submission):
     """While the bank thinks for a minute about one customer, another one buys something else."""
     async with visited(world, submission) as outside:
         outside.slow = {"ada": 60}
-        shop = outside.open(submission.shop, lamp=9, kettle=9)
+        others = [f"kettle {number}" for number in range(20)]  # so many do not share a few locks
+        prices = dict.fromkeys(others, 100)
+        stock = dict.fromkeys(others, 1)
+        shop = outside.open(submission.shop, prices, lamp=9, kettle=9, radio=1, **stock)
         alone = outside.customer(shop, "early bird", lamp=1)
         assert await ended(alone, seconds=30), "an order for a lamp, alone, takes more than 30 s"
         kettle = outside.customer(shop, "ada", kettle=1)
@@ -251,7 +269,25 @@ async def test_strangers_do_not_wait(world, submission):
             "bob wanted a lamp, and after 30 s he was still waiting, because ada was paying for a "
             "kettle.",
         )
+        tasks = [outside.customer(shop, sku, **{sku: 1}) for sku in others]
+        quickly = await ended(*tasks, seconds=30)
+        late = [task.get_name() for task in tasks if not task.done()]
+        assert quickly, mistake(
+            "global-lock",
+            f"{len(late)} of 20 customers, who wanted other things than a kettle ({late[0]} for "
+            "one), were still waiting after 30 s, because ada was paying for a kettle.",
+        )
         assert await ended(kettle), "ada's order never ends"
+        outside.slow, outside.slow_refunds = {}, 60
+        rivals = [outside.customer(shop, name, radio=1) for name in ("cem", "dia")]
+        await asyncio.sleep(15)  # both have paid; or one of them has been told, or waits
+        lamp = outside.customer(shop, "eve", lamp=1)
+        assert await ended(lamp, seconds=30), mistake(
+            "global-lock",
+            "eve wanted a lamp, and after 30 s she was still waiting: two wanted the last radio, "
+            "and one of them was being refunded.",
+        )
+        assert await ended(*rivals), "two wanted the last radio, and one order never ends"
 
 
 def what_it_says(submission, kind):
