@@ -33,7 +33,7 @@ async def kill_and_go_on(at, *customers):
         stop.set()
 
     stopping = asyncio.create_task(stop_when_quiet())
-    outcome = await at.world.killed(at.work(stop), "the first worker")
+    outcome = await at.world.killed(at.work(stop), "the first worker", outside=at.outside)
     stopping.cancel()
     if outcome.fired:
         worker = at.start("the second worker")

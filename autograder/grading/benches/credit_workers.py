@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -48,9 +50,10 @@ class Scene:
         self.published: dict[str, str] = {}
         self._early: list[tuple[str, str]] = []  # the mistake, and what happened
         self._copies: list[Message] = []
-        self._work = submission.work
+        self._submission = submission
         self._options = options
         self._publishing = 0
+        self._rows: object = None
         broker.on("publish", self._published)
         broker.on("ack", self._acknowledged)
         broker.on("deliver", self._delivered)
@@ -58,8 +61,8 @@ class Scene:
     # -- workers ----------------------------------------------------------------------------------
 
     def work(self, stop: asyncio.Event) -> Any:
-        """The coroutine of a worker."""
-        return self._work(
+        """The coroutine of a worker, which shares no more with others than processes do."""
+        return self._submission.restart().work(
             self.broker.url,
             self.shop.database,
             self.shop.handle,
@@ -147,6 +150,14 @@ class Scene:
         queues = self.broker.queues()
         return {q.name: q.depth for q in queues if q.name.startswith(QUEUE) and q.name != DEAD
                 and q.depth}  # fmt: skip
+
+    def outside(self) -> object:
+        """What is there when a worker is dead (see `World.killed`)."""
+        with suppress(sqlite3.OperationalError):  # somebody writes, and has not committed
+            self._rows = self.shop.rows(), self.shop.remembered()
+        queues = [(q.name, q.ready, q.unacked) for q in self.broker.queues()]
+        began, ended = len(self.shop.calls), self.shop.finished
+        return self._rows, queues, len(self._copies), began, ended
 
     # -- watching ---------------------------------------------------------------------------------
 
