@@ -27,8 +27,9 @@ NotImplementedError; add helpers and classes as you like. The pure ones first: t
 `scrape(shops, ...)`
    1. All shops are scraped at once, and so are all `urls` of a shop. Only a next page has to wait
       for the page that links to it.
-   2. At most `per_host` requests are in flight to a host, whichever shop they are for. A host is
-      the host name and the port of a URL, its "netloc".
+   2. At most `per_host` requests are in flight to a host, whichever shop they are for. A request
+      is in flight until its whole page has arrived. A host is the host name and the port of a
+      URL, its "netloc".
    3. One ClientSession serves the whole scrape, and is closed when `scrape` ends, however it ends.
    4. An attempt may take `timeout` seconds from the request to the last byte of the page.
    5. An attempt is repeated if another may go better: no whole answer came (the connection failed

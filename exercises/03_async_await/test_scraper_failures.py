@@ -1,6 +1,7 @@
 """Grades the scraping of scraper.py: failures, retries, waits, cancellation."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -24,7 +25,6 @@ from autograder.course.programs.scraper.checks import (
 )
 from autograder.course.programs.scraper.shops import (
     cut_short,
-    drip,
     drop,
     in_turn,
     raw,
@@ -72,7 +72,7 @@ async def test_what_may_go_better_is_repeated(world, submission):
     """A page is asked for again after 429, 5xx, a broken connection and a timeout."""
     # aiohttp itself repeats a GET once when the connection breaks before the answer.
     pages = {
-        "/503": in_turn(status(503), GOOD),
+        "/501": in_turn(status(501), GOOD),
         "/429": in_turn(status(429), GOOD),
         "/520": in_turn(status(520), GOOD),
         "/dropped": in_turn(drop, drop, GOOD),
@@ -80,16 +80,20 @@ async def test_what_may_go_better_is_repeated(world, submission):
         "/stalled": in_turn(trickle(GOOD, pause=500.0), GOOD),
     }
     await open_shop(world, pages)
-    report = await scrape(submission, [shop(submission, *pages)], attempts=2, per_host=6)
+    await open_shop(world, {"/": GOOD}, host="late.example")
+    world.network.refuse("late.example")
+    asyncio.get_running_loop().call_later(0.4, world.network.heal, "late.example")
+    shops = [shop(submission, *pages), shop(submission, "/", host="late.example")]
+    report = await scrape(submission, shops, attempts=2, per_host=6)
     assert not report.failures, f"a second attempt would have helped{why(report)}"
-    assert len(report.offers) == 6, f"6 pages, but {len(report.offers)} offers"
+    assert len(report.offers) == 7, f"7 pages, but {len(report.offers)} offers"
 
 
 @pytest.mark.points(2)
 @simulate(seeds=1, steps=STEPS)
 async def test_what_stays_wrong_is_not_repeated(world, submission):
-    """A page that is missing, forbidden or unreadable is asked for once."""
-    pages = {"/404": status(404), "/403": status(403), "/odd": raw(b"\xff"),
+    """A page with any status of 400 to 499 but 429, or that is unreadable, is asked for once."""
+    pages = {"/404": status(404), "/408": status(408), "/odd": raw(b"\xff"),
              "/words": markup.page("Radios", "call us")}  # fmt: skip
     server = await open_shop(world, pages)
     report = await scrape(submission, [shop(submission, *pages)], pause=30.0)
@@ -142,20 +146,32 @@ async def test_the_last_attempt_is_the_end(world, submission):
 @simulate(seeds=1, steps=STEPS)
 async def test_it_waits_before_it_asks_again(world, submission):
     """It waits as long as Retry-After says, else at least `pause` seconds."""
-    pages = {
-        "/429": in_turn(status(429, Retry_After="7"), GOOD),
-        "/503": in_turn(status(503, Retry_After="9"), GOOD),
-        "/500": in_turn(status(500, Retry_After="8"), GOOD),
-        "/none": in_turn(status(500), GOOD),
+    answers = {
+        "busy": (status(429, Retry_After="7"), 7),
+        "closed": (status(503, Retry_After="120"), 120),
+        "broken": (status(500, Retry_After="5"), 5, status(500, Retry_After="40"), 40),
+        "silent": (status(500), 2, status(500), 2),
+        "torn": (cut_short, 2),
     }
-    server = await open_shop(world, pages)
-    await scrape(submission, [shop(submission, *pages)], pause=2.0, per_host=4)
-    for path, wanted in (("/429", 7), ("/503", 9), ("/500", 8), ("/none", 2)):
-        first, second = [visit for visit in server.visits if visit.path == path]
-        gap = second.started - first.ended
-        said = f"Retry-After: {wanted}" if wanted != 2 else "pause=2.0"
-        assert gap >= wanted, f"{path} was asked for again after {gap:.2f} s; {said}"
-        assert gap < wanted + 5, f"{path} was asked for again only after {gap:.1f} s; {said}"
+    # A shop, and a host, for each: who leaves a whole host in peace for so long is right, too.
+    servers = {
+        name: await open_shop(world, {"/": in_turn(*steps[::2], GOOD)}, host=f"{name}.example")
+        for name, steps in answers.items()
+    }
+    shops = [shop(submission, "/", host=f"{name}.example", name=name) for name in answers]
+    report = await scrape(submission, shops, pause=2.0)
+    for name, steps in answers.items():
+        visits, waits = servers[name].visits, steps[1::2]
+        assert len(visits) == len(waits) + 1, (
+            f"{name} was to be asked {len(waits) + 1} times, and was asked {len(visits)} times"
+        )
+        for (earlier, later), least in zip(itertools.pairwise(visits), waits, strict=True):
+            gap = later.started - earlier.ended
+            said = f"Retry-After: {least}" if least != 2 else "pause=2.0"
+            assert gap >= least, f"{name} was asked again after {gap:.2f} s; {said}"
+            assert gap < 2 * least + 10, f"{name} was asked again only after {gap:.1f} s; {said}"
+    seconds = report.results[1].seconds
+    assert seconds >= 120, f"`closed` took 120 s, its wait included; its seconds are {seconds:.2f}"
 
 
 @pytest.mark.points(2)
@@ -163,17 +179,19 @@ async def test_it_waits_before_it_asks_again(world, submission):
 @simulate(seeds=1, steps=STEPS)
 async def test_an_attempt_has_its_own_timeout(world, submission):
     """The timeout is for one attempt, body included; waiting for a place is no part of it."""
-    await open_shop(world, {f"/{n}": GOOD for n in range(4)}, host="calm.example", delay=2.0)
+    await open_shop(world, {f"/{n}": GOOD for n in range(3)}, host="calm.example", delay=2.7)
     stuck = await open_shop(world, {"/": trickle(GOOD, pause=900.0)}, host="stuck.example")
-    await open_shop(world, {"/": drip(GOOD, pieces=20, pause=2.0)}, host="drip.example")
+    await open_shop(world, {"/": trickle(GOOD, pause=2.0)}, host="late.example", delay=2.0)
+    await open_shop(world, {"/": GOOD}, host="silent.example", delay=900.0)
     shops = [
-        shop(submission, *[f"/{n}" for n in range(4)], host="calm.example"),
+        shop(submission, *[f"/{n}" for n in range(3)], host="calm.example"),
         shop(submission, "/", host="stuck.example"),
-        shop(submission, "/", host="drip.example"),
+        shop(submission, "/", host="late.example"),
+        shop(submission, "/", host="silent.example"),
     ]
     report = await scrape(submission, shops, per_host=1, timeout=3.0, attempts=2, pause=0.0)
-    assert len(report.results[0].offers) == 4, (
-        "4 pages took 2 s each, one after another, and the timeout was 3 s for each; "
+    assert len(report.results[0].offers) == 3, (
+        "3 pages took 2.7 s each, one after another, and the timeout was 3 s for each; "
         f"not all were read{why(report)}"
     )
     assert len(report.results[1].failures) == 1, (
@@ -181,11 +199,12 @@ async def test_an_attempt_has_its_own_timeout(world, submission):
     )
     assert len(stuck.visits) == 2, f"2 attempts were allowed, {len(stuck.visits)} were made"
     assert len(report.results[2].failures) == 1, (
-        "drip.example sends a piece of its page every 2 s, 40 s in all; the timeout of 3 s is for "
-        "the whole page"
+        "late.example begins its answer after 2 s and ends it 2 s later; the timeout of 3 s is "
+        "for all of it"
     )
-    # 2 attempts of 3 s, and a second for aiohttp's rounding of each; the calm shop takes 8 s.
-    assert world.time() < 9, f"2 attempts of 3 s took {world.time():.1f} s"
+    assert len(report.results[3].failures) == 1, "silent.example never answered"
+    # 2 attempts of 3 s, and a second for aiohttp's rounding of each; the calm shop takes 8.1 s.
+    assert world.time() < 9.5, f"2 attempts of 3 s took {world.time():.1f} s"
 
 
 # Being a good guest in the loop

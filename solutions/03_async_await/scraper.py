@@ -172,7 +172,7 @@ def json_ld_products(soup: BeautifulSoup) -> Products:
         data = json.loads(script.get_text())
         things = data if isinstance(data, list) else data.get("@graph", [data])
         for thing in things:
-            if thing["@type"] == "Product":
+            if thing.get("@type") == "Product":
                 offers = thing["offers"]
                 offer = offers[0] if isinstance(offers, list) else offers
                 price = parse_price(str(offer["price"]), offer["priceCurrency"])

@@ -150,24 +150,7 @@ def trickle(html: str, *, pause: float) -> Handler:
         await response.write(html[:half].encode())
         await asyncio.sleep(pause)
         await response.write(html[half:].encode())
-        await response.write_eof()
-        return response
-
-    return handler
-
-
-def drip(html: str, *, pieces: int, pause: float) -> Handler:
-    """Send the page in so many pieces, with `pause` seconds before each."""
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/html; charset=utf-8"})
-        await response.prepare(request)
-        size = -(-len(html) // pieces)
-        for begin in range(0, len(html), size):
-            await asyncio.sleep(pause)
-            await response.write(html[begin : begin + size].encode())
-        await response.write_eof()
-        return response
+        return response  # and aiohttp writes the end: who has read it all finds the visit ended
 
     return handler
 

@@ -2,7 +2,7 @@
 
 mistake: one-failure-loses-all
 fails: test_a_failure_costs_nothing_else, test_ten_shops_are_scraped, test_results_are_in_order,
-    test_what_stays_wrong_is_not_repeated
+    test_what_stays_wrong_is_not_repeated, test_a_page_is_read_once
 """
 
 from __future__ import annotations

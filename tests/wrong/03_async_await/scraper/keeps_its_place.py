@@ -4,7 +4,7 @@ Two chains of three pages, two places: each chain holds one, and waits for anoth
 
 mistake: deadlock
 fails: test_one_session_serves_all, test_ten_shops_are_scraped,
-    test_ten_shops_take_as_long_as_the_slowest
+    test_ten_shops_take_as_long_as_the_slowest, test_a_next_page_waits_for_no_other
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ fails: test_the_loop_is_never_blocked, test_ten_shops_are_scraped,
     test_a_failure_costs_nothing_else, test_ten_shops_take_as_long_as_the_slowest,
     test_what_may_go_better_is_repeated, test_it_waits_before_it_asks_again,
     test_it_gives_up_after_so_many_attempts, test_an_attempt_has_its_own_timeout,
-    test_cancelling_it_ends_its_waits, test_the_last_attempt_is_the_end
+    test_cancelling_it_ends_its_waits, test_the_last_attempt_is_the_end,
+    test_who_watches_is_told_of_shops
 """
 
 from __future__ import annotations

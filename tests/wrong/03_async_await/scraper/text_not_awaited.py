@@ -3,7 +3,9 @@
 mistake: never-awaited
 fails: test_ten_shops_are_scraped, test_results_are_in_order, test_a_page_is_read_once,
     test_a_failure_costs_nothing_else, test_what_may_go_better_is_repeated,
-    test_an_attempt_has_its_own_timeout, test_each_shop_reads_its_own_pages
+    test_an_attempt_has_its_own_timeout, test_each_shop_reads_its_own_pages,
+    test_a_next_page_waits_for_no_other, test_a_host_is_not_hurried,
+    test_who_watches_is_told_of_shops, test_it_waits_before_it_asks_again
 """
 
 from __future__ import annotations
