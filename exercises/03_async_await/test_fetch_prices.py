@@ -67,8 +67,8 @@ async def serve(world, pages, *, delay=0.0):
 async def fetch_beside(submission, urls, bad, *, odd=False):
     """Fetch URLs of which some are `bad`; a raised error of theirs has lost the others."""
     try:
-        async with aiohttp.ClientSession() as session:
-            return await submission.fetch_prices(session, urls)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+            return await submission.fetch_prices(session, urls, limit=2)
     except Exception as error:
         theirs = comes_from_a_request(error) or (odd and comes_from_reading(error))
         if theirs and await does_well(submission, [url for url in urls if url not in bad]):
@@ -135,7 +135,7 @@ def in_short(urls):
 @simulate(seeds=3, steps=STEPS)
 async def test_results_are_in_the_order_of_the_urls(world, submission):
     """There is one Price for each URL, in the order of the URLs, whichever answers first."""
-    amounts = {"/slow": "24.90", "/medium": "7.00", "/fast": "1299.95"}
+    amounts = {"/slow": "24.90", "/medium": "0.0705", "/fast": "1299.95"}
     delays = {"/slow": 3.0, "/medium": 2.0, "/fast": 1.0}
     pages = {path: priced(amounts[path], after=delays[path]) for path in amounts}
     _, urls = await serve(world, pages)
@@ -173,22 +173,22 @@ async def test_no_urls_give_no_results(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("An await in a loop waits for one before it begins the next: start all first.")
-@simulate(seeds=3, steps=STEPS)
+@simulate(seeds=2, steps=STEPS)
 async def test_requests_run_at_the_same_time(world, submission):
-    """Ten URLs that each take a second are all in flight at once when the limit is ten."""
-    server, urls = await serve(world, {f"/{n}": priced("5.00") for n in range(10)}, delay=1.0)
+    """Twelve URLs that each take a second are all in flight at once if the limit is twelve."""
+    server, urls = await serve(world, {f"/{n}": priced("5.00") for n in range(12)}, delay=1.0)
     async with aiohttp.ClientSession() as session:
-        await submission.fetch_prices(session, urls, limit=10)
+        await submission.fetch_prices(session, urls, limit=12)
     assert server.peak != 1, mistake(
         "sequential-awaits",
-        f"10 URLs took {world.time():.1f} s, because each request began when the one before it "
+        f"12 URLs took {world.time():.1f} s, because each request began when the one before it "
         "had ended.",
     )
-    assert server.peak == 10, f"{server.peak} requests were in flight at once; 10 were allowed"
+    assert server.peak == 12, f"{server.peak} requests were in flight at once; 12 were allowed"
 
 
 @pytest.mark.points(2)
-@simulate(seeds=3, steps=STEPS)
+@simulate(seeds=2, steps=STEPS)
 async def test_no_more_than_the_limit_are_in_flight(world, submission):
     """Of twelve URLs, no more than `limit` are in flight at any moment."""
     server, urls = await serve(world, {f"/{n}": priced("5.00") for n in range(12)}, delay=1.0)
@@ -199,6 +199,10 @@ async def test_no_more_than_the_limit_are_in_flight(world, submission):
     )
     assert server.peak <= 3, f"{server.peak} requests were in flight at once; the limit was 3"
     assert len(server.visits) == 12, f"12 URLs, but {len(server.visits)} requests"
+    # A connection and a request are four trips of 0.05 s at most.
+    assert world.time() < 5.5 or server.peak < 3, (
+        f"12 URLs of 1 s each, 3 at a time, took {world.time():.1f} s: places stood empty"
+    )
 
 
 @pytest.mark.points(1)
@@ -250,19 +254,34 @@ async def test_a_failure_is_kept_beside_the_rest(world, submission):
     pages = {
         "/first": priced("5.00", after=2),
         "/missing": status(404),
+        "/refused": priced("0.00", code=400),
         "/broken": priced("0.00", code=503),
         "/cut": drop,
+        "/silent": priced("5.00", after=900),
         "/last": priced("5.00", after=1),
     }
     _, urls = await serve(world, pages)
-    urls.insert(3, "http://nobody.example/")
+    urls.insert(4, "http://nobody.example/")
     bad = {
         urls[1]: "answered with status 404",
-        urls[2]: "answered with status 503",
-        urls[3]: "could not be found",
-        urls[4]: "closed the connection without an answer",
+        urls[2]: "answered with status 400",
+        urls[3]: "answered with status 503",
+        urls[4]: "could not be found",
+        urls[5]: "closed the connection without an answer",
+        urls[6]: "did not answer within the session's timeout",
     }
     results = await fetch_beside(submission, urls, bad)
+    assert_failures_are_beside(submission, urls, bad, results)
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1, steps=STEPS)
+async def test_all_may_fail(world, submission):
+    """Where every URL fails, there is a Failure for each."""
+    _, urls = await serve(world, {"/1": status(404), "/2": status(503)})
+    async with aiohttp.ClientSession() as session:
+        results = await submission.fetch_prices(session, urls)
+    bad = {urls[0]: "answered with status 404", urls[1]: "answered with status 503"}
     assert_failures_are_beside(submission, urls, bad, results)
 
 
@@ -277,6 +296,7 @@ async def test_an_odd_answer_is_a_failure(world, submission):
         "/empty": "{}",
         "/text": "out of stock",
         "/cut": '{"price":',
+        "/deep": "[" * 100_000,  # json gives up with a RecursionError
     }
     pages = {
         "/first": priced("5.00"),
@@ -284,7 +304,7 @@ async def test_an_odd_answer_is_a_failure(world, submission):
         "/last": priced("5.00"),
     }
     _, urls = await serve(world, pages)
-    bad = {f"http://{HOST}{path}": f"answered {text}" for path, text in odd.items()}
+    bad = {f"http://{HOST}{path}": f"answered {text[:20]}" for path, text in odd.items()}
     results = await fetch_beside(submission, urls, bad, odd=True)
     assert_failures_are_beside(submission, urls, bad, results)
 
@@ -378,3 +398,4 @@ async def test_cancelling_it_cancels_what_is_in_flight(world, submission):
         )
         more = len(server.visits) - asked
         assert not more, f"{more} requests were sent after fetch_prices had been cancelled"
+        assert not session.closed, "fetch_prices was cancelled, and closed the caller's session"

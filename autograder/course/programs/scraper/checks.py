@@ -25,6 +25,9 @@ def comes_from_a_request(error: BaseException) -> bool:
     """Whether `error` is what a request raises that fails, or whose answer is no JSON."""
     if isinstance(error, BaseExceptionGroup):
         return all(comes_from_a_request(inner) for inner in error.exceptions)
+    if isinstance(error, RecursionError):  # of an answer, if it is json that went too deep
+        frames = traceback.extract_tb(error.__traceback__)
+        return frames[-1].filename.startswith(_JSON)
     # TimeoutError is an OSError, and what json.loads raises is a ValueError.
     return isinstance(error, aiohttp.ClientError | OSError | json.JSONDecodeError)
 
@@ -37,9 +40,6 @@ def comes_from_a_page(error: BaseException, page_error: type[Exception]) -> bool
     """
     if isinstance(error, BaseExceptionGroup):
         return all(comes_from_a_page(inner, page_error) for inner in error.exceptions)
-    if isinstance(error, RecursionError):  # of a page, if it is json that went too deep
-        frames = traceback.extract_tb(error.__traceback__)
-        return frames[-1].filename.startswith(_JSON)
     return comes_from_a_request(error) or isinstance(error, page_error | UnicodeError)
 
 

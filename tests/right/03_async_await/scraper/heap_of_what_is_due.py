@@ -174,7 +174,7 @@ def json_ld_products(soup):
     for script in soup.find_all("script", type="application/ld+json"):
         content = json.loads(script.string)
         if isinstance(content, dict):
-            content = content["@graph"] if "@graph" in content else [content]
+            content = content.get("@graph", [content])
         for thing in content:
             if thing.get("@type") == "Product":
                 offer = thing["offers"]

@@ -4,7 +4,7 @@ On a quick network with equal answers it is even in the right order, most of the
 
 mistake: completion-order
 fails: test_results_are_in_the_order_of_the_urls, test_a_failure_is_kept_beside_the_rest,
-    test_an_odd_answer_is_a_failure
+    test_an_odd_answer_is_a_failure, test_all_may_fail
 """
 
 import asyncio

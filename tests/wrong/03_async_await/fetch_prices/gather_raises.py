@@ -1,7 +1,8 @@
 """Plain gather: the first URL that fails takes all the others with it.
 
 mistake: one-failure-loses-all
-fails: test_a_failure_is_kept_beside_the_rest, test_an_odd_answer_is_a_failure
+fails: test_a_failure_is_kept_beside_the_rest, test_an_odd_answer_is_a_failure,
+    test_all_may_fail
 """
 
 import asyncio

@@ -5,7 +5,8 @@ fails: test_the_loop_is_never_blocked, test_results_are_in_the_order_of_the_urls
     test_requests_run_at_the_same_time, test_no_more_than_the_limit_are_in_flight,
     test_a_request_is_in_flight_until_its_body_is_there, test_a_free_place_is_taken_at_once,
     test_a_failure_is_kept_beside_the_rest, test_an_odd_answer_is_a_failure,
-    test_the_session_is_used_and_left_open, test_cancelling_it_cancels_what_is_in_flight
+    test_the_session_is_used_and_left_open, test_cancelling_it_cancels_what_is_in_flight,
+    test_all_may_fail
 """
 
 import asyncio

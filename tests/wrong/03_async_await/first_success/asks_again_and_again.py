@@ -9,7 +9,8 @@ fails: test_the_first_answer_is_the_result, test_all_are_asked_at_once,
     test_any_value_is_an_answer, test_the_others_have_ended_when_it_returns,
     test_what_the_others_raise_is_dropped, test_all_failing_reports_all,
     test_cancelled_at_any_moment_it_leaves_nothing_running,
-    test_cancelled_before_an_answer_it_says_so
+    test_cancelled_before_an_answer_it_says_so,
+    test_one_mirror_that_fails_is_reported_in_a_group
 """
 
 import asyncio

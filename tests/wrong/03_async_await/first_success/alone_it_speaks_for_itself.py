@@ -1,0 +1,39 @@
+"""Raises the exception itself if there is only one, since a group of one looks odd.
+
+A caller who has written `except* MirrorDown` is fine; `except ExceptionGroup` is not.
+
+mistake: none
+fails: test_one_mirror_that_fails_is_reported_in_a_group
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def first_success(mirrors: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> T:
+    """Return the first result any of `mirrors` gives; the others are cancelled and have ended."""
+    if not mirrors:
+        raise ValueError("there is no mirror to ask")
+    tasks = [asyncio.create_task(mirror()) for mirror in mirrors]
+    try:
+        errors: list[Exception] = []
+        for finished in asyncio.as_completed(tasks):
+            try:
+                return await finished
+            except Exception as error:
+                errors.append(error)
+        if len(errors) == 1:
+            raise errors[0]
+        raise ExceptionGroup("every mirror failed", errors)
+    finally:
+        # Also on the way out with a result, and when we are cancelled ourselves.
+        for task in tasks:
+            task.cancel()
+        # cancel() only asks. With return_exceptions, gather waits until each has cleaned up, takes
+        # their errors, and keeps waiting even if we are cancelled here: asyncio.wait would not.
+        await asyncio.gather(*tasks, return_exceptions=True)
