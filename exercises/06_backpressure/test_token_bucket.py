@@ -5,63 +5,12 @@ import asyncio
 import pytest
 
 from autograder.grading import mistake
+from autograder.grading.benches.callers import HAIR, LONG, Callers, assert_times, take
 from autograder.grading.benches.quiet import callbacks_of_a_sleep
 from autograder.simulation import simulate
 
-HAIR = 0.001
-"""Seconds by which everything may be late."""
 TASKS = frozenset({"leaked-task"})
 """A bucket that keeps a task going is told so once, and by what it costs."""
-LONG = 300.0
-"""Virtual seconds after which a caller who still waits will wait for ever."""
-
-
-class Callers:
-    """Tasks that acquire tokens from one bucket, and when each was served."""
-
-    def __init__(self, world, bucket):
-        self.world, self.bucket = world, bucket
-        self.tasks = {}
-        self.served, self.ended = {}, {}
-
-    def call(self, name, cost=1, then=lambda: None):
-        async def acquire():
-            try:
-                await self.bucket.acquire(cost)
-                self.served[name] = self.world.time()
-            finally:
-                self.ended[name] = self.world.time()
-            then()
-
-        self.tasks[name] = asyncio.create_task(acquire(), name=name)
-
-    async def settle(self):
-        """Wait until nobody waits; the names of those who wait for ever."""
-        await asyncio.wait(self.tasks.values(), timeout=LONG)
-        stuck = [name for name, task in self.tasks.items() if not task.done()]
-        for task in self.tasks.values():
-            task.cancel()
-        outcomes = await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
-        return stuck
-
-
-async def take(world, bucket, count, cost=1):
-    """Acquire so often, one after another; the times at which each was served."""
-    times = []
-    for _ in range(count):
-        await bucket.acquire(cost)
-        times.append(world.time())
-    return times
-
-
-def assert_times(times, expected, what):
-    """Each was served at its time, and not a hair before."""
-    said, wanted = (", ".join(f"{time:.4f}" for time in row) for row in (times, expected))
-    on_time = [-1e-6 < time - exact < HAIR for time, exact in zip(times, expected, strict=True)]
-    assert all(on_time), f"{what} were served after {said} s; expected {wanted} s"
 
 
 @pytest.mark.points(1)
@@ -210,6 +159,34 @@ async def test_a_newcomer_does_not_pass_those_who_wait(world, submission):
     )
     assert_times(list(callers.served.values()), [4.0, 5.0], "ada and bob")
 
+    async def changes_her_mind():
+        try:
+            await bucket.acquire(5)
+        except asyncio.CancelledError:
+            await bucket.acquire(1)
+            served.append("eve")
+
+    bucket, served = submission.TokenBucket(rate=1, burst=5), []
+    await bucket.acquire(5)
+    start = world.time()
+    eve = asyncio.create_task(changes_her_mind(), name="eve")
+    await asyncio.sleep(0.1)
+    callers = Callers(world, bucket)
+    callers.call("fay", 3, then=lambda: served.append("fay"))
+    await asyncio.sleep(3.4)
+    eve.cancel()
+    stuck = await callers.settle()
+    await asyncio.wait([eve], timeout=LONG)
+    assert eve.done(), "eve was cancelled, came again, and was never served"
+    assert not stuck, "eve, who was first in the line, was cancelled, and fay was never served"
+    assert served == ["fay", "eve"], (
+        "fay waited for 3 tokens. eve, before her, was cancelled and came again for one at once, "
+        f"behind fay; served were {', '.join(served)}"
+    )
+    assert_times(
+        [callers.served["fay"] - start], [3.5], "fay (3 tokens), behind eve, who was cancelled,"
+    )
+
 
 @pytest.mark.points(2)
 @pytest.mark.hint("You know when the tokens will be there. One sleep is enough.")
@@ -227,6 +204,19 @@ async def test_who_waits_does_not_wake_up_to_look(world, submission):
         f"While one caller waited for 4 s, the event loop was woken to run {turns} callbacks; "
         "one sleep is enough.",
     )
+    callers = Callers(world, bucket)
+    for name in ("ada", "bob", "cem"):
+        callers.call(name, 50)
+    await asyncio.sleep(0.1)
+    before = world.loop.steps
+    await asyncio.sleep(3.8)
+    turns = world.loop.steps - before
+    assert turns < 30, mistake(
+        "refill-by-polling",
+        f"While three callers waited in line for 3.8 s, the event loop was woken to run {turns} "
+        "callbacks; those behind the first one have nothing to look for.",
+    )
+    await callers.settle()
 
 
 @pytest.mark.points(1)

@@ -5,7 +5,7 @@ asleep has paid, and nobody gets it back.
 
 mistake: leaked-permit
 fails: test_cancelled_anywhere_it_takes_nothing, test_those_behind_a_cancelled_caller_move_up,
-    test_cancelled_in_the_moment_of_being_served
+    test_cancelled_in_the_moment_of_being_served, test_a_newcomer_does_not_pass_those_who_wait
 """
 
 import asyncio
