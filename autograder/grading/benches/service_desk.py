@@ -20,12 +20,18 @@ class RequestFailed(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """Takes `takes` seconds to handle, and `tidy` more to clean up when it is cancelled."""
+    """Takes `takes` seconds to handle, and `tidy` more to clean up when it is cancelled.
+
+    It is false in an `if`, as requests may be: what has been accepted is accepted.
+    """
 
     name: str
     takes: float = 1.0
     tidy: float = 0.0
     fails: bool = False
+
+    def __bool__(self) -> bool:
+        return False
 
 
 class Desk:
@@ -84,14 +90,15 @@ class Desk:
 
     # -- for the test -------------------------------------------------------------------------
 
-    def serve(self, submission: ModuleType, grace: float = 10.0) -> Coroutine[Any, Any, Any]:
-        """The learner's serve, at this desk."""
+    def serve(self, submission: ModuleType, grace: float | None = None) -> Coroutine[Any, Any, Any]:
+        """The learner's serve, at this desk; None is the usual grace, of 10 s."""
+        options = {} if grace is None else {"grace": grace}
         served: Coroutine[Any, Any, Any] = submission.serve(
-            self.receive, self.handle, self.clean_up, self.on_signal, grace=grace
+            self.receive, self.handle, self.clean_up, self.on_signal, **options
         )
         return served
 
-    def start(self, submission: ModuleType, grace: float = 10.0) -> asyncio.Task[Any]:
+    def start(self, submission: ModuleType, grace: float | None = None) -> asyncio.Task[Any]:
         """Start it as a task."""
         self.task = asyncio.create_task(self.serve(submission, grace))
         return self.task

@@ -2,7 +2,8 @@
 
 mistake: never-stops
 fails: test_the_rest_is_cancelled, test_further_signals_change_nothing,
-    test_cancelled_at_any_moment_it_cleans_up, test_a_cancellation_goes_on_to_the_caller
+    test_cancelled_at_any_moment_it_cleans_up, test_a_cancellation_goes_on_to_the_caller,
+    test_cancelled_at_the_very_end_it_says_so, test_if_receive_fails_it_stops_in_order
 """
 
 import asyncio
