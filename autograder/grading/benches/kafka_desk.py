@@ -37,6 +37,8 @@ CLASSIC: dict[str, Any] = {
 """The older protocol, in which a consumer that does not poll leaves its group at once."""
 _TRIP = 30.0
 """Seconds that a broker may take for an answer before the grader gives up."""
+_REAL = 3.0
+"""A real Kafka's members hear of a rebalance by heartbeats that are seconds apart."""
 _CLOSING = 5.0
 """Seconds that closing may take."""
 _TRIES = 500
@@ -145,7 +147,10 @@ class Desk:
     Args:
         bootstrap: its address.
         create_topic: makes a topic with so many partitions.
-        prefix: a beginning for all names.
+        prefix: a beginning for all names, on a real Kafka.
+
+    Attributes:
+        slowness: so many times longer than librdkafka's mock cluster it may take for what it does.
     """
 
     def __init__(
@@ -154,6 +159,7 @@ class Desk:
         self.bootstrap = bootstrap
         self._create = create_topic
         self._prefix = prefix
+        self.slowness = _REAL if prefix else 1.0
         self._members: list[Member] = []
         self._readers: dict[str, Any] = {}
         self._producer = Producer(

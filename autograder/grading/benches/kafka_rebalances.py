@@ -6,11 +6,12 @@ import asyncio
 
 from ..mistakes import mistake
 from .kafka_desk import CLASSIC
-from .kafka_waiting import PATIENCE
 from .kafka_workers import POLL_INTERVAL, Scene
 
 _SILENT_FOR = 1.35
 """A stranger is thrown out after so many times the poll interval: by then, so is the worker."""
+_TOLD_WITHIN = 3.0
+"""Seconds in which a worker that polls is told that a partition is taken away."""
 
 
 async def it_asks_while_it_works(at: Scene) -> str:
@@ -120,7 +121,8 @@ async def what_is_taken_away_is_let_go(at: Scene) -> None:
     await at.a_reader_has_read_it_all()
     asked = at.watch.asked
     other = at.join()
-    await at.until(lambda: other.assigned or at.watch.revoking, seconds=PATIENCE)
+    soon = _TOLD_WITHIN * at.desk.slowness
+    await at.until(lambda: other.assigned or at.watch.revoking, seconds=soon)
     if not other.assigned:
         await _a_rebalance_goes_by(at)
     begun = at.begun() if at.watch.revoking else set()  # told, it begins with none of them

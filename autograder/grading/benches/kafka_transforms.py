@@ -12,7 +12,7 @@ from typing import Any
 
 from ..mistakes import mistake
 from .kafka_desk import PROTOCOL, QUICK, Desk, Member
-from .kafka_waiting import LITTLE, Waiting
+from .kafka_waiting import IN_TIME, LITTLE, Waiting
 from .watched_kafka import Abandoned, Watch, run_watched
 from .watched_producer import Books, Producer, WatchedProducer
 
@@ -43,7 +43,7 @@ class Transfer:
         self._gate = asyncio.Event()
         self._sent = 0
         self._transform = submission.transform
-        self._waiting = Waiting(self._transform)
+        self._waiting = Waiting(self._transform, desk.slowness)
         self._running: list[Running] = []
         self._reader: Member | None = None
 
@@ -114,7 +114,7 @@ class Transfer:
 
     async def until(self, condition: Callable[[], Any]) -> bool:
         """Wait until something is true: whether it is."""
-        return await self._waiting.until(condition, self.check)
+        return await self._waiting.until(condition, self.check, patience=IN_TIME)
 
     async def committed(self) -> int:
         """How far the group has read the source."""

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PATIENCE, LITTLE = 10.0, 1.5
-"""Seconds of real time for what right code does in tenths of one; and for code that has kept a
-grader waiting for nothing before."""
+PATIENCE, IN_TIME = 5.0, 7.5
+"""Seconds for what right code does in tenths of one; and for what may take five, by the brief."""
+LITTLE, _LEAST = 1.5, 0.75
+"""Seconds for code that has kept a grader waiting for nothing before; and for code that often has.
+"""
+_OURS = 10.0
+"""Seconds for what the grader's own clients do."""
 _STEP = 0.004
-_in_vain: set[object] = set()
+_LATE = 5 * _STEP
+"""Seconds: a step that took longer came late, as the machine was busy. It counts for no more."""
+_AT_MOST = 4
+"""So many times longer, whoever is late."""
+_in_vain: Counter[object] = Counter()
 
 
 class Waiting:
@@ -20,10 +29,12 @@ class Waiting:
 
     Args:
         studied: a function of it; tells which file it is, and which version.
+        slowness: so many times longer than elsewhere everything may take here.
     """
 
-    def __init__(self, studied: Any) -> None:
+    def __init__(self, studied: Any, slowness: float = 1.0) -> None:
         self._version = _version(studied)
+        self._slowness = slowness
 
     async def until(
         self,
@@ -43,21 +54,28 @@ class Waiting:
         if seconds is not None:
             ours = True
         else:
-            seconds = LITTLE if self._version in _in_vain and not ours else patience
+            seconds = self._slowness * (_OURS if ours else self._patience(patience))
         loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
+        waited, began = 0.0, loop.time()
+        last = began
         while True:
             answer = condition()
             if inspect.isawaitable(answer):
                 answer = await answer
             if answer:
                 return True
-            if loop.time() >= end:
+            now = loop.time()
+            waited, last = waited + min(now - last, _LATE), now
+            if waited >= seconds or now - began >= _AT_MOST * seconds:
                 if not ours:
-                    _in_vain.add(self._version)
+                    _in_vain[self._version] += 1
                 return False
             check()
             await asyncio.sleep(_STEP)
+
+    def _patience(self, first: float) -> float:
+        times = _in_vain[self._version]
+        return max(_LEAST, LITTLE / times) if times else first
 
 
 def _version(studied: Any) -> object:

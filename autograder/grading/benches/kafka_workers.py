@@ -14,7 +14,7 @@ from confluent_kafka import Message
 
 from ..mistakes import mistake
 from .kafka_desk import PROTOCOL, QUICK, Desk, Member
-from .kafka_waiting import LITTLE, Waiting
+from .kafka_waiting import IN_TIME, LITTLE, Waiting
 from .watched_kafka import Watch, run_watched
 
 TOPIC, GROUP = "changes", "bank"
@@ -139,7 +139,7 @@ class Scene:
         self._lengths = [0] * partitions
         self._work = submission.work
         self._workers: list[Running] = []
-        self._waiting = Waiting(self._work)
+        self._waiting = Waiting(self._work, desk.slowness)
 
     # -- workers ----------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Scene:
     async def stop(self, worker: Running) -> None:
         """Tell a worker to stop, and wait until it has."""
         worker.stop.set()
-        await self.until(worker.task.done)
+        await self.until(worker.task.done, patience=IN_TIME)
         self.check_ended(worker)
 
     def check_ended(self, worker: Running) -> None:
@@ -239,7 +239,7 @@ class Scene:
         committed = {partition: await self.committed(partition) for partition in partitions}
         return {p: offset for p, offset in committed.items() if offset != self.end(p)}
 
-    async def until_committed(self, *partitions: int, **how_long: Any) -> dict[int, int]:
+    async def until_committed(self, *partitions: int) -> dict[int, int]:
         """Wait until all of these partitions is committed: how far each is not."""
         behind: dict[int, int] = {}
 
@@ -248,7 +248,7 @@ class Scene:
             behind = await self.behind(*partitions)
             return not behind
 
-        await self.until(look, **how_long)
+        await self.until(look, patience=IN_TIME)
         return behind
 
     async def a_reader_has_read_it_all(self) -> None:
@@ -261,6 +261,7 @@ class Scene:
 
     async def close(self) -> None:
         """End whatever is left."""
+        self.bank.release()  # who gives up partitions may wait for what has begun
         for worker in self._workers:
             worker.task.cancel()
         tasks = [worker.task for worker in self._workers]

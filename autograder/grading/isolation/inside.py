@@ -91,6 +91,7 @@ class Inside:
 
         items = list(session.items)
         run = session.config.stash[RUN]
+        run.is_watched = True  # by the trusted side
         self._send({"kind": "expected", "tests": [expected_of(item) for item in items]})
         before = self._holds_of_the_stub(items, session.config)
         self._send({"kind": "ready"})
