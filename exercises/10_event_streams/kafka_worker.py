@@ -24,9 +24,9 @@ Rules
      any more. What has begun may be finished and committed before you let go, or be given up. Once
      they are gone, nothing is committed for them. When they come back, the worker goes on where the
      group is then.
-  7. If `handle` raises, its message is not done (rule 3 holds), and the next one of its key does
-     not begin. The worker begins nothing else, finishes what has begun, commits what may be, leaves
-     the group, and raises that exception.
+  7. If `handle` raises, also after `stop`, its message is not done (rule 3 holds), and the next one
+     of its key does not begin. The worker begins nothing else, finishes what has begun, commits
+     what may be, leaves the group, and raises that exception.
   8. When `stop` is set, `handle` is called no more. What has begun is finished and committed. Then
      the worker leaves the group and `work` returns: within a few seconds, if nothing is at work.
 

@@ -23,7 +23,7 @@ def on_kafka(submission):
 
 @pytest.mark.points(1)
 def test_each_is_sent_once(on_kafka):
-    """What each message is converted to is in the target once, and the source is committed."""
+    """What each message is converted to is in the target once; how far it is read is committed."""
     on_kafka(scenarios.each_is_sent_once)
 
 
@@ -46,6 +46,12 @@ def test_a_failure_is_aborted(on_kafka):
 def test_a_zombie_is_fenced(on_kafka):
     """Once another one has its transactional_id, nothing that it sends is seen, and it raises."""
     on_kafka(scenarios.a_zombie_is_fenced)
+
+
+@pytest.mark.points(1)
+def test_it_commits_in_time(on_kafka):
+    """A transaction is committed within five seconds, also while messages keep coming."""
+    on_kafka(scenarios.it_commits_in_time)
 
 
 @pytest.mark.points(1)

@@ -57,7 +57,7 @@ def test_a_key_waits_for_no_other(on_kafka):
 @pytest.mark.hint("consumer.pause(...) stops messages, and not the polls.")
 def test_it_holds_no_more_than_its_limit(on_kafka):
     """The worker never holds more than `limit` messages, read and not done."""
-    on_kafka(scenarios.it_holds_no_more_than_its_limit)
+    on_kafka(scenarios.it_holds_no_more_than_its_limit, partitions=2)
 
 
 @pytest.mark.points(3)
@@ -87,6 +87,12 @@ def test_a_commit_that_fails_is_made_up_for(on_kafka):
 def test_a_failure_ends_it(on_kafka):
     """If handle raises, its message stays uncommitted, the rest is finished, and work raises."""
     on_kafka(scenarios.a_failure_ends_it, partitions=2)
+
+
+@pytest.mark.points(1)
+def test_a_failure_after_stop_is_raised(on_kafka):
+    """If handle raises after stop was set, the rest is finished, too, and work raises."""
+    on_kafka(scenarios.a_failure_after_stop_is_raised)
 
 
 @pytest.mark.points(2)

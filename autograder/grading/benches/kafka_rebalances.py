@@ -10,6 +10,8 @@ from .kafka_workers import POLL_INTERVAL, Scene
 
 _SILENT_FOR = 1.35
 """A stranger is thrown out after so many times the poll interval: by then, so is the worker."""
+_BEGUN_WITHIN = 1.5
+"""Seconds in which a worker has begun with a message that is there, and of another key."""
 _TOLD_WITHIN = 3.0
 """Seconds in which a worker that polls is told that a partition is taken away."""
 
@@ -32,11 +34,14 @@ async def it_asks_while_it_works(at: Scene) -> str:
         f"`config` says max.poll.interval.ms={POLL_INTERVAL}, and the consumer was told "
         f"{', '.join(sorted(told))}: so much later is a worker found that hangs.",
     )
+    # Until it has all that it may have, it asks for more, of course.
+    await at.until(lambda: len(at.bank.at_work) > 1, seconds=_BEGUN_WITHIN)
     await at.a_reader_has_read_it_all()
     for when in ("at work", "stopping"):
         if not await _goes_on_asking(at):
             worker.expects_failure = True  # it may have been thrown out by now
             return when
+        at.check_limit(2)  # it asks, and takes nothing
         worker.stop.set()
     at.bank.release()
     await at.stop(worker)

@@ -12,6 +12,8 @@ from .kafka_workers import Scene
 
 _BEGINS_WITHIN = 3.0
 """Seconds in which a worker has found out where in the topic it is."""
+_MANY = 300
+"""Keys at work at once: more than there are lanes, where somebody deals keys out to 256 of them."""
 
 
 async def every_message_is_handled(at: Scene) -> None:
@@ -151,7 +153,7 @@ async def a_key_waits_for_no_other(at: Scene) -> None:
     """One message takes long; strangers of its partition and of another one go on."""
     at.bank.held = lambda value: value == "ada 1"
     await at.send((0, "ada", "ada 1"), (0, "ada", "ada 2"), (0, "bob", "bob 1"))
-    worker = at.start()
+    worker = at.start(limit=2 * _MANY)
     await at.called("ada 1")
     await at.send((1, "cem", "cem 1"), (0, "dia", "dia 1"), (0, "bob", "bob 2"))
     others = {"bob 1", "bob 2", "cem 1", "dia 1"}
@@ -164,40 +166,50 @@ async def a_key_waits_for_no_other(at: Scene) -> None:
     )
     at.bank.release()
     await at.applied("ada 1", "ada 2", *others)
+    await _many_keys_are_at_work_at_once(at)
     await at.stop(worker)
 
 
+async def _many_keys_are_at_work_at_once(at: Scene) -> None:
+    """More keys than there are lanes, for those who deal keys out to lanes."""
+    values = [f"one of many {number}" for number in range(_MANY)]
+    at.bank.held = lambda value: value in values
+    await at.send(*((n % 2, f"key {n}", value) for n, value in enumerate(values)))
+    await at.called(*values)
+    at.check()
+    read = {at.bank.values[m.partition() or 0, m.offset() or 0] for m in at.watch.polls}
+    waiting = (read & set(values)) - at.begun()
+    assert not waiting, mistake(
+        "head-of-line-blocking",
+        f"{_MANY} messages of as many keys came, and each handler takes long. The worker has read "
+        f"{len(read & set(values))} of them, which is less than its limit, and {len(waiting)} of "
+        "these have not begun: they wait for messages of other keys.",
+    )
+    at.bank.release()
+    await at.applied(*values)
+
+
 async def it_holds_no_more_than_its_limit(at: Scene) -> None:
-    """Twenty messages of four keys, a limit of five, and handlers that return when told."""
+    """Twenty messages in two partitions, a limit of five, and handlers that return when told."""
     values = [f"{number}" for number in range(20)]
     at.bank.held = lambda value: True
-    await at.send(*((0, f"key {number % 4}", value) for number, value in enumerate(values)))
+    await at.send(*((n % 2, f"key {n % 8}", value) for n, value in enumerate(values)))
     worker = at.start(limit=5)
     assert await at.until(lambda: at.bank.calls), "20 messages are there, and handle was not called"
     await at.until(lambda: len(at.bank.at_work) >= 4)
     await at.a_reader_has_read_it_all()
-    _check_limit(at, 5)
+    at.check_limit(5)
     while len(at.bank.applied()) < len(values):
         held, calls = at.bank.at_work, len(at.bank.calls)
-        at.bank.release(*(at.bank.values[0, call.offset] for call in held))
+        at.bank.release(*(at.bank.values[call.partition, call.offset] for call in held))
         at.bank.held = lambda value: value not in at.begun()
         went_on = await at.until(lambda calls=calls: len(at.bank.calls) > calls  # type: ignore[misc]
                                  or len(at.bank.applied()) == len(values))  # fmt: skip
         assert went_on, (
             f"limit is 5; {len(at.bank.applied())} of 20 messages are done, and no other begins"
         )
-    _check_limit(at, 5)
+    at.check_limit(5)
     await at.stop(worker)
-
-
-def _check_limit(at: Scene, limit: int) -> None:
-    read = len(at.watch.polls) - sum(at.bank.applied().values())
-    assert read <= limit, mistake(
-        "no-backpressure",
-        f"limit is {limit}, and the worker held {read} messages, read and not done: it reads on, "
-        "however slow the work is.",
-    )
-    assert at.bank.most_at_work <= limit, f"limit is {limit}; at work were {at.bank.most_at_work}"
 
 
 async def a_failure_ends_it(at: Scene) -> None:
@@ -292,13 +304,49 @@ async def it_stops_in_peace(at: Scene) -> None:
     )
 
 
+async def a_failure_after_stop_is_raised(at: Scene) -> None:
+    """stop is set while a handler is at work, and then that one fails."""
+    at.bank.fails = lambda value: True
+    at.bank.held = lambda value: True
+    await at.send((0, "bob", "bob 1"))
+    worker = at.start()
+    assert await at.called("bob 1"), "a message is there, and handle was not called"
+    worker.stop.set()
+    await at.a_reader_has_read_it_all()
+    worker.expects_failure = True
+    at.bank.release()
+    ended = await at.until(worker.task.done, patience=IN_TIME)
+    committed = await at.committed(0)
+    assert not committed, mistake(
+        "commits-early",
+        "stop was set, then the handler of offset 0 raised, and the partition was committed up to "
+        f"{committed}: nobody will ever handle it.",
+    )
+    assert ended, "stop was set, a handler raised, nothing is at work, and the worker has not ended"
+    error = worker.task.exception()
+    if isinstance(error, AssertionError):
+        raise error
+    [state] = {call.state for call in at.bank.calls}
+    assert state == "failed", mistake(
+        "drops-in-flight", f"stop was set while a handler was at work, and that one was {state}."
+    )
+    assert "bob 1" in str(error), (
+        "stop was set, then a handler raised RuntimeError('bob 1 cannot be applied'), and work "
+        + (f"raised {error!r}" if error else "returned as if nothing had happened")
+    )
+
+
 async def a_commit_that_fails_is_made_up_for(at: Scene) -> None:
     """The first commit fails, as may happen in a rebalance."""
     at.watch.fails_next_commit = True
     await at.send((0, "ada", "ada 1"))
     worker = at.start()
     await at.applied("ada 1")
-    await at.until(lambda: not at.watch.fails_next_commit, patience=IN_TIME)
+
+    async def failed_or_never_will() -> bool:  # only one that is waited for fails
+        return not at.watch.fails_next_commit or not await at.behind(0)
+
+    await at.until(failed_or_never_will, patience=IN_TIME)
     behind = await at.until_committed(0)
     at.check()
     assert not behind, f"one message is done, its commit failed once, and committed is {behind[0]}"

@@ -39,6 +39,7 @@ class Transfer:
         self.group, self.name = desk.name("transformers"), desk.name("transformer")
         self.held: Callable[[bytes], bool] = lambda value: False
         self.fails: Callable[[bytes], bool] = lambda value: False
+        self.seconds = 0.0  # that converting takes
         self.began: list[bytes] = []
         self._gate = asyncio.Event()
         self._sent = 0
@@ -53,7 +54,7 @@ class Transfer:
         """What transformers are given: two entries for a payment, none for a note."""
         assert isinstance(value, bytes), f"convert takes the value of a message; given {value!r}"
         self.began.append(value)
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.seconds)
         if self.held(value):
             await self._gate.wait()
         if self.fails(value):

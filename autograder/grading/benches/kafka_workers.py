@@ -48,7 +48,7 @@ class Bank:
         self.values: dict[tuple[int, int], str] = {}
         self.calls: list[Call] = []
         self.overlaps: list[tuple[Call, Call]] = []
-        self.most_at_work = 0
+        self.most_at_work = self.done = 0
         self.odd = ""
         self.held: Callable[[str], bool] = lambda value: False
         self.fails: Callable[[str], bool] = lambda value: False
@@ -93,7 +93,7 @@ class Bank:
         except RuntimeError:
             call.state = "failed"
             raise
-        call.state = "done"
+        call.state, self.done = "done", self.done + 1
         self._table.execute("INSERT INTO applied VALUES (?, ?, ?)", (*place, value))
         self.on_step(worker, f"has done {value}")
 
@@ -140,6 +140,11 @@ class Scene:
         self._work = submission.work
         self._workers: list[Running] = []
         self._waiting = Waiting(self._work, desk.slowness)
+        self.most_held = 0  # messages read, and not done
+        watch.on_messages = self._count
+
+    def _count(self) -> None:
+        self.most_held = max(self.most_held, len(self.watch.polls) - self.bank.done)
 
     # -- workers ----------------------------------------------------------------------------------
 
@@ -184,6 +189,14 @@ class Scene:
             if worker.task.done() and not worker.expects_failure:
                 worker.task.result()
                 assert worker.stop.is_set(), "the worker returned, and nobody had told it to stop"
+
+    def check_limit(self, limit: int) -> None:
+        """AssertionError if the worker has ever held more messages."""
+        assert self.most_held <= limit, mistake(
+            "no-backpressure",
+            f"limit is {limit}, and the worker held {self.most_held} messages, read and not done: "
+            "it reads on, however slow the work is.",
+        )
 
     # -- messages ---------------------------------------------------------------------------------
 

@@ -9,6 +9,9 @@ from confluent_kafka import KafkaException
 from ..mistakes import mistake
 from .kafka_transforms import MOST, Death, Transfer
 
+_AHEAD = 20
+"""Messages that are there, at least, while more keep coming."""
+
 
 def entries(*values: str) -> list[bytes]:
     """What is made of payments."""
@@ -41,6 +44,7 @@ async def each_is_sent_once(at: Transfer) -> None:
     await at.send("pay 1", "note", "pay 2")
     one = await at.start()
     await at.until(at.done)
+    readers = list(at.watch.made)
     await at.send("pay 3", "note")
     done = await at.until(at.done)
     await at.settle()
@@ -50,6 +54,11 @@ async def each_is_sent_once(at: Transfer) -> None:
     assert done, (
         "all 5 messages are converted, the last one to nothing, and committed of the source is "
         f"{committed}"
+    )
+    levels = {one.config.get("isolation.level") for one in readers if at.source in one.has_read}
+    assert "read_uncommitted" not in levels, (
+        "the source was read with isolation.level=read_uncommitted: what its senders take back, by "
+        "aborting their transaction, is converted, too"
     )
     odd = {key for topic, key in at.books.keys if topic == at.target} - {b"ada"}
     assert not odd, f"the messages of the source have the key b'ada'; what was sent has {odd}"
@@ -220,6 +229,30 @@ async def it_stops_in_peace(at: Transfer) -> None:
         f"{sorted(value.decode() for value in seen) or 'nothing'}.",
     )
     assert committed == begun, f"{begun} messages were converted; committed is {committed}"
+
+
+async def it_commits_in_time(at: Transfer) -> None:
+    """Messages keep coming, always before the last ones are converted."""
+    at.seconds = 0.01
+
+    async def send_more() -> None:
+        if at.sent < len(at.began) + _AHEAD:
+            await at.send(*(f"pay {at.sent + n}" for n in range(_AHEAD)))
+
+    async def has_committed() -> bool:
+        await send_more()
+        return await at.committed() > 0
+
+    await send_more()
+    one = await at.start()
+    assert await at.until(lambda: at.began), "messages are there, and convert was not called"
+    committed = await at.until(has_committed)
+    at.check()
+    assert committed, (
+        f"messages keep coming, and {len(at.began)} were converted. That took more than five "
+        "seconds, and nothing has been committed"
+    )
+    await at.stop(one)
 
 
 async def it_reads_what_is_committed(at: Transfer) -> None:

@@ -56,6 +56,7 @@ class Watch:
         revoking: how many callbacks have been told that partitions go, and have not returned.
         fails_next_commit: a commit that is waited for fails, once.
         on_call: told before and after each call that has an effect.
+        on_messages: told when messages are about to be handed over.
     """
 
     def __init__(self) -> None:
@@ -66,6 +67,7 @@ class Watch:
         self.revoking = 0
         self.fails_next_commit = False
         self.on_call: Callable[[str], None] = lambda call: None
+        self.on_messages: Callable[[], None] = lambda: None
         self.made: list[Any] = []  # consumers, in the order in which they were made
 
     def must_not_block(self, call: str, seconds: float) -> None:
@@ -241,6 +243,7 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
         self.watch = current_watch()
         self.life = self.watch.life
         self.config = {**(args[0] if args else {}), **kwargs}
+        self.has_read: set[str] = set()  # topics
         self.closing = threading.Lock()
         self._calls, self._fewer = 0, threading.Condition()
         super().__init__(*args, **kwargs)
@@ -331,7 +334,10 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
         return self.watch.told("store_offsets", Consumer.store_offsets, self, *args, **kwargs)
 
     def _note(self, messages: list[Any]) -> None:
-        self.watch.polls += [message for message in messages if not message.error()]
+        good = [message for message in messages if not message.error()]
+        self.watch.polls += good
+        self.has_read |= {message.topic() for message in good}
+        self.watch.on_messages()
 
 
 WatchedConsumer.__name__ = "Consumer"

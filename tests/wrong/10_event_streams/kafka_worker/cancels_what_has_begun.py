@@ -1,7 +1,8 @@
 """Told to stop, it cancels everything, and is gone at once.
 
 mistake: drops-in-flight
-fails: test_it_stops_in_peace, test_a_failure_ends_it
+fails: test_it_stops_in_peace, test_a_failure_ends_it,
+    test_a_failure_after_stop_is_raised
 """
 
 import asyncio

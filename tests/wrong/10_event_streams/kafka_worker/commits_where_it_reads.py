@@ -2,7 +2,8 @@
 
 mistake: commits-early
 fails: test_it_commits_what_is_done, test_a_failure_ends_it, test_what_is_taken_away_is_let_go,
-    test_it_stops_in_peace
+    test_it_stops_in_peace,
+    test_a_failure_after_stop_is_raised
 """
 
 from __future__ import annotations

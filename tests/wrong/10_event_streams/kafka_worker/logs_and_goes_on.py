@@ -1,7 +1,8 @@
 """A handler that raises is an entry in the log, and the message is taken for done.
 
 mistake: commits-early
-fails: test_a_failure_ends_it
+fails: test_a_failure_ends_it,
+    test_a_failure_after_stop_is_raised
 """
 
 from __future__ import annotations
