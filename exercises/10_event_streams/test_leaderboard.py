@@ -65,7 +65,7 @@ async def test_the_newest_score_counts(world, submission):
         at.add("ada", 9, 40)
         at.add("ada", 8, 90)
     worker = at.worker()
-    await at.server.until(lambda: at.stream.groups)
+    await at.within(10, lambda: at.stream.groups)
     for seq, score in ((1, 70), (3, 20), (2, 80), (12, 10), (10, 60), (11, 5), (12, 10)):
         at.add("bob", seq, score)
         if world.choose(2, "at once"):
@@ -93,7 +93,7 @@ async def test_two_workers_have_a_player_between_them(world, submission):
     at.watch_steps()
     at.server.slow(0.0, 0.05)
     workers = [at.worker("worker 1"), at.worker("worker 2")]
-    await at.server.until(lambda: at.stream.groups)
+    await at.within(10, lambda: at.stream.groups)
     for number in range(16):
         newer, older = world.choose(100, "newer"), 100 + world.choose(100, "older")
         at.add(f"player {number}", 2, newer)

@@ -26,7 +26,7 @@ async def test_every_entry_is_handled(world, submission):
     if world.seed != 1:
         await at.publish("ada", "bob")
     worker = at.start()
-    await at.server.until(lambda: at.stream.groups)
+    await at.within(60, lambda: at.stream.groups)
     await asyncio.sleep(5)
     await at.publish("cem", "dia")
     await at.within(300, lambda: at.warehouse.packed()["dia"])
@@ -80,7 +80,7 @@ async def test_nobody_takes_what_the_living_have(world, submission):
     """However long handlers take, each entry is handled once as long as nobody dies."""
     at = make_scene(world, submission, idle=20.0, seconds=lambda order: 70.0)
     workers = [at.start("worker 1")]
-    await at.server.until(lambda: at.stream.groups)
+    await at.within(60, lambda: at.stream.groups)
     if world.seed % 2:
         workers.append(at.start("worker 2"))
     orders = [f"order {number}" for number in range(1 + 2 * (world.seed % 3))]
@@ -110,7 +110,7 @@ async def test_the_dead_are_told_from_the_living(world, submission):
     _, held = at.stream.ids
     worker = at.start()
     last = begun
-    for _ in range(12):
+    for _ in range(10 + world.seed):  # whoever looks too seldom has just looked, in one of them
         await asyncio.sleep(20)
         if not at.warehouse.called("held"):
             await other.xclaim(STREAM, GROUP, "somebody", 0, [held], justid=True)
@@ -140,7 +140,10 @@ async def test_the_dead_are_told_from_the_living(world, submission):
     assert taken, (
         f"an entry was idle for {world.time() - last:.0f} s, and nobody took it; idle is 60 s"
     )
-    assert taken[0].time - last >= 59.9, f"taken after {taken[0].time - last:.0f} s; idle is 60 s"
+    waited = taken[0].time - last
+    assert 59.9 <= waited <= 130, (
+        f"an entry was idle after 60 s, and taken over after {waited:.0f} s"
+    )
     await at.until_quiet(120)
     await at.stop(worker)
 
@@ -324,7 +327,7 @@ async def test_it_stops_when_there_is_nothing_to_do(world, submission):
     worker = at.start()
     if world.seed % 2:
         await at.publish("ada")
-    await at.server.until(lambda: at.stream.groups)
+    await at.within(60, lambda: at.stream.groups)
     await asyncio.sleep(40)
     at.check(worker)
     await at.stop(worker, seconds=10.5)

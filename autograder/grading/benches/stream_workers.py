@@ -22,7 +22,7 @@ STREAM, GROUP = "orders", "packers"
 DEAD = f"{STREAM}:dead"
 LONG = 3600.0
 """Seconds after which what has not happened will not happen."""
-PATIENCE = 300
+PATIENCE = 400
 """So many calls, and no handler returns any more: somebody tries for ever."""
 
 
