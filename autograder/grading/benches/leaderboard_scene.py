@@ -44,7 +44,9 @@ class Scene:
     Attributes:
         history: the ranking at each version.
         torn: what was changed in more than one step, in words.
+        odd: what a change said of itself and is not so, in words.
         lost: entries that were removed before they were applied, in words.
+        skipped: entries that were there before the group, which begins behind them, in words.
     """
 
     def __init__(self, world: World, submission: ModuleType) -> None:
@@ -54,6 +56,8 @@ class Scene:
         self.server: RedisServer = RedisServer(world)
         self.history: dict[int, Ranking] = {0: {}}
         self.torn: list[str] = []
+        self.odd: list[str] = []
+        self.skipped: list[str] = []
         self.lost: list[str] = []
         self.entries: dict[str, tuple[str, int, int]] = {}
         self._submission = submission
@@ -213,7 +217,7 @@ class Scene:
             try:
                 self._told.append(json.loads(words[-2]))
             except ValueError:
-                self.torn.append(f"the message {words[-2].decode()!r} is no JSON")
+                self.odd.append(f"the message {words[-2].decode()!r} is no JSON")
 
     def _look(self, one: Executed) -> None:
         if self.server.engine is not self._listens_to:
@@ -239,14 +243,14 @@ class Scene:
         self.history[version] = ranking
         said = next((t for t in told if t.get("version") == version), None)
         if version != before + 1:
-            self.torn.append(f"{what}  the version has gone from {before} to {version}")
+            self.odd.append(f"{what}  the version has gone from {before} to {version}")
         elif said is None:
             self.torn.append(f"{what}  the version is {version}, and no message says so")
         else:
             scores = said.get("scores", {})
             for player in changed | set(scores):
                 if scores.get(player) != ranking.get(player):
-                    self.torn.append(
+                    self.odd.append(
                         f"version {version}: {player} has {ranking.get(player)} in the ranking, "
                         f"and {scores.get(player)} in the message"
                     )
@@ -262,18 +266,26 @@ class Scene:
             ):
                 continue
             self._gone.add(entry)
-            if ranking.get(player) not in {s for n, s in self.scores_of(player) if n >= seq}:
+            if what.startswith("after  XGROUP"):
+                self.skipped.append(f"{player}'s entry {entry}")
+            elif ranking.get(player) not in {s for n, s in self.scores_of(player) if n >= seq}:
                 how = "acknowledged" if entry in there else "removed"
                 self.lost.append(f"{what}  {player}'s entry {entry} was {how}")
 
     # -- judging ----------------------------------------------------------------------------------
 
     def assert_one_step(self) -> None:
-        """Nobody could see a half of a change."""
+        """Nobody could see a half of a change, and what is said of it is right."""
         assert not self.torn, mistake("torn-update", f"{self.torn[0]}.")
+        assert not self.odd, self.odd[0]
 
     def assert_nothing_lost(self, said: str) -> None:
         """No entry was given up before its score was in the ranking."""
+        assert not self.skipped, mistake(
+            "starts-at-the-end",
+            f"Scores were in the stream before the group was. It was created behind them, so that "
+            f"nobody reads {self.skipped[0]}.",
+        )
         assert not self.lost, mistake(
             "commits-early", f"{said}: {self.lost[0]}, and its score was not in the ranking."
         )
@@ -303,6 +315,8 @@ class Scene:
     def assert_deleted(self, said: str) -> None:
         """All is applied, so nothing is left in the stream or pending."""
         pending = self.stream.pending(GROUP)
+        gone = {row.id for row in pending} - set(self.stream.ids)
+        assert not gone, f"{said}. {len(gone)} entries are deleted, and not acknowledged"
         assert not pending, (
             mistake(
                 "pending-never-read",
