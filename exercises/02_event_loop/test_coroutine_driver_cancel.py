@@ -17,7 +17,14 @@ def test_cancel_raises_cancelled_at_the_await(submission):
     """A task that is cancelled gets Cancelled where it waits, soon, and not when the wait ends."""
     stage = Stage(submission)
     task = stage.spawn(stage.tidy("task", partial(stage.sleep, 10), 0))
-    stage.loop.call_later(1, lambda: (task.cancel(), stage.note("cancel has returned")))
+    done = []
+
+    def cancel():
+        task.cancel()
+        stage.note("cancel has returned")
+        done.append(task.done())
+
+    stage.loop.call_later(1, cancel)
     stage.run_loop()
     assert stage.at("task ends") != [10], mistake(
         "cancel-is-ignored", "A task that sleeps for 10 s was cancelled at 1 s, and slept on."
@@ -34,6 +41,7 @@ def test_cancel_raises_cancelled_at_the_await(submission):
         f"cancel itself threw Cancelled in; that belongs into a callback of the loop: {stage.notes}"
     )
     stage.was_cancelled(task, "a coroutine let Cancelled pass")
+    assert done == [False], "its coroutine had not got Cancelled yet, and the task said it was done"
 
 
 @pytest.mark.points(2)
@@ -98,6 +106,32 @@ def test_a_task_that_has_not_begun_never_does(submission):
 
 
 @pytest.mark.points(1)
+def test_who_joins_one_that_never_begins_goes_on(submission):
+    """Whoever waits in join for a task that is cancelled before it begins gets Cancelled."""
+    stage = Stage(submission)
+    tasks = []
+
+    async def ask():
+        try:
+            await tasks[0].join()
+        except stage.cancelled:
+            stage.note("join raised Cancelled")
+
+    async def cancel():
+        tasks[0].cancel()
+
+    asking = stage.spawn(ask())  # its turn comes first, then that of the one who cancels
+    stage.spawn(cancel())
+    tasks.append(stage.spawn(stage.sleeper("task", 1)))
+    stage.run()
+    assert asking.done(), (
+        "a task was cancelled before it began, and whoever waited in its join waits still"
+    )
+    expected = [("join raised Cancelled", 0)]
+    assert stage.diary == expected, f"what happened: {stage.diary}, expected {expected}"
+
+
+@pytest.mark.points(1)
 def test_cancelling_too_late_changes_nothing(submission):
     """To cancel a task that has ended changes nothing: its value stays, join gives it."""
     stage = Stage(submission)
@@ -151,6 +185,36 @@ def test_join_raises_cancelled_if_the_task_was(submission):
     stage.run()
     assert asking.done(), "a task was cancelled, and whoever waited in its join waits still"
     stage.came_back("cancelled at 1 s", asking.result())
+
+
+@pytest.mark.points(1)
+def test_join_waits_until_a_cancelled_task_is_tidy(submission):
+    """Whoever cancels a task and joins it waits until it has tidied up, and has ended."""
+    stage = Stage(submission)
+    letting_pass = stage.spawn(stage.tidy("task", partial(stage.sleep, 10), 2))
+
+    async def stubborn():
+        try:
+            await stage.sleep(10)
+        except stage.cancelled:
+            await stage.sleep(3)
+
+    async def end(name, task):
+        await stage.sleep(1)
+        task.cancel()
+        try:
+            await task.join()
+            stage.note(f"{name} returned")
+        except stage.cancelled:
+            stage.note(f"{name} raised Cancelled")
+
+    stage.spawn(end("the join of one that lets Cancelled pass", letting_pass))
+    stage.spawn(end("the join of one that catches it", stage.spawn(stubborn())))
+    stage.run()
+    joins = [(text, when) for text, when in stage.diary if text.startswith("the join")]
+    expected = [("the join of one that lets Cancelled pass raised Cancelled", 3),
+                ("the join of one that catches it returned", 4)]  # fmt: skip
+    assert joins == expected, f"what happened: {joins}, expected {expected}"
 
 
 @pytest.mark.points(1)

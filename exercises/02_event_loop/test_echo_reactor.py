@@ -126,6 +126,26 @@ def test_who_does_not_read_is_not_read_from(bench):
     )
 
 
+@pytest.mark.points(1)
+def test_a_small_limit_is_a_limit_too(bench):
+    """Also if `limit` is less than what one reads at a time, no more is kept."""
+    bench = bench(limit=700, buffer=4_096)
+    client = bench.connect()
+    client.reads = False
+    client.say(MEGABYTE)
+    most = 0
+
+    def watch():
+        nonlocal most
+        most = max(most, bench.held())
+
+    bench.settle(watch)
+    assert bench.listener.accepted[0].received, "the server has read nothing at all"
+    assert most <= bench.limit, (
+        f"the server kept {most:,} bytes for one client; the limit is {bench.limit:,}"
+    )
+
+
 @pytest.mark.points(2)
 def test_one_who_does_not_read_stops_nobody(bench):
     """While one client never reads, the others are served, and it gets its bytes in the end."""

@@ -1,5 +1,7 @@
 """Grades proactor.py: reading, writing, and one end for each operation."""
 
+import socket
+
 import pytest
 
 from autograder.grading import mistake
@@ -56,6 +58,24 @@ def test_read_gives_nothing_at_the_end(desk):
     last = ended(desk, waiting, "the read that waited")
     after = ended(desk, desk.proactor.read(ours, 100), "a read at the end of the stream")
     assert (last, after) == (b"the end", b""), f"two reads gave {last!r} and {after!r}"
+
+
+@pytest.mark.points(1)
+def test_the_end_of_reading_is_not_the_end_of_writing(desk):
+    """When the other side will send no more, but reads on, a write goes on until all is taken."""
+    ours, peer = desk.pair(buffer=4_096)
+    data = bytes(range(256)) * 400
+    write, read = desk.proactor.write(ours, data), desk.proactor.read(ours, 100)
+    peer.sock.shutdown(socket.SHUT_WR)
+    last = ended(desk, read, "a read at the end of the stream")
+    assert last == b"", f"a read at the end of the stream gave {last!r}"
+    assert not write.done(), "a read ended with b'', and a write ended that nobody had taken"
+    got = desk.read_until(peer, write.done)
+    assert write.done(), "the other side would send no more, and read on; a write never ended"
+    value = write.result()
+    assert (value, got) == (len(data), data), (
+        f"a write of {len(data):,} bytes gave {value!r}, and {len(got):,} bytes arrived"
+    )
 
 
 @pytest.mark.points(2)
@@ -192,6 +212,7 @@ def test_a_completion_calls_back_once(desk):
         "completes-twice",
         f"A read had ended with b'one'; when more came, its result became {read.result()!r}.",
     )
+    assert read.result() == b"one", "result() gave b'one', and the next time something else"
     handed = dict(desk.calls)
     assert handed["first"] is read, "a callback was not called with the completion it belongs to"
     assert [name for name in names if name != "write"] == ["first", "second"], f"order: {names}"

@@ -223,7 +223,7 @@ def test_a_new_socket_is_not_the_old_one(desk):
 def test_an_error_ends_its_operation(desk, kind):
     """If recv or send raises, the operation ends with this error, and the next has its own try."""
     ours, peer = desk.pair(buffer=4_096)
-    error = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    error = OSError(errno.EHOSTUNREACH, "No route to host")  # none of ConnectionError
     if kind == "read":
         other = desk.proactor.write(ours, LONG)
         desk.settle()
@@ -259,6 +259,25 @@ def test_an_error_ends_its_operation(desk, kind):
     assert value == expected, f"the {kind} after it gave {value!r}"
     waiting = "write" if kind == "read" else "read"
     assert not other.done(), f"a {kind} failed, and a {waiting} ended that was waiting meanwhile"
+
+
+@pytest.mark.points(1)
+def test_a_write_that_fails_half_way_leaves_the_next_whole(desk):
+    """When a write fails of which a part has been sent, the next one begins at its beginning."""
+    ours, peer = desk.pair(buffer=4_096)
+    error = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    failing, following = desk.proactor.write(ours, LONG), desk.proactor.write(ours, b"the next")
+    desk.settle()
+    assert not failing.done(), f"a write of {len(LONG):,} bytes ended, and nobody had read any"
+    ours.send_errors.append(error)
+    got = desk.read_until(peer, lambda: failing.done() and following.done())
+    assert failing.done(), "the socket raised an error for a write, which has not ended"
+    assert following.done(), "a write failed half-way, and the one after it did not end"
+    value = following.result()
+    assert (value, got[-8:]) == (8, b"the next"), (
+        f"a write failed half-way; the next, of b'the next', gave {value!r}, and what came last "
+        f"was {got[-8:]!r}"
+    )
 
 
 @pytest.mark.points(1)

@@ -16,8 +16,9 @@ NO_ORDER = re.compile(r"not supported between instances of '(?!NoneType)(\w+)' a
 class Scene:
     """A loop under study, and a diary of what it called when."""
 
-    def __init__(self, submission: Any, *, early: float = 0.0) -> None:
+    def __init__(self, submission: Any, *, early: float = 0.0, now: float = 0.0) -> None:
         self.selector = FakeSelector(early)
+        self.selector.now = now
         self.reported: list[Exception] = []
         self.loop = submission.MiniLoop(self.selector, self.selector.clock, self.reported.append)
         self.calls: list[tuple[str, float]] = []

@@ -4,7 +4,8 @@ mistake: exception-not-thrown-in
 fails: test_join_raises_the_error, test_run_raises_what_the_coroutine_raises,
     test_cancel_raises_cancelled_at_the_await, test_an_error_stops_only_its_own_task,
     test_a_task_that_has_not_begun_never_does, test_cancelling_too_late_changes_nothing,
-    test_join_raises_cancelled_if_the_task_was, test_a_task_cancels_itself
+    test_join_raises_cancelled_if_the_task_was, test_a_task_cancels_itself,
+    test_who_joins_one_that_never_begins_goes_on, test_join_waits_until_a_cancelled_task_is_tidy
 """
 
 from types import coroutine as awaitable

@@ -7,7 +7,8 @@ fails: test_an_old_timer_does_not_end_a_new_wait, test_an_old_join_does_not_end_
     test_two_cancels_in_a_row_are_one,
     test_cancelled_may_be_caught, test_cancel_raises_cancelled_at_the_await,
     test_join_raises_cancelled_if_the_task_was, test_a_task_that_has_not_begun_never_does,
-    test_cancelled_in_the_moment_its_wait_ends, test_a_task_cancels_itself
+    test_cancelled_in_the_moment_its_wait_ends, test_a_task_cancels_itself,
+    test_who_joins_one_that_never_begins_goes_on, test_join_waits_until_a_cancelled_task_is_tidy
 """
 
 from types import coroutine as awaitable

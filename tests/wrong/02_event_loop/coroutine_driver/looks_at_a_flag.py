@@ -4,7 +4,8 @@ mistake: cancel-is-ignored
 fails: test_cancel_raises_cancelled_at_the_await, test_an_old_timer_does_not_end_a_new_wait,
     test_an_old_join_does_not_end_a_new_wait, test_cancelled_may_be_caught,
     test_join_raises_cancelled_if_the_task_was, test_two_cancels_in_a_row_are_one,
-    test_a_cancel_while_tidying_up_is_another_one, test_a_task_cancels_itself
+    test_a_cancel_while_tidying_up_is_another_one, test_a_task_cancels_itself,
+    test_join_waits_until_a_cancelled_task_is_tidy
 """
 
 from types import coroutine as awaitable

@@ -8,7 +8,8 @@ fails: test_what_a_client_sends_comes_back, test_each_client_gets_its_own,
     test_a_connection_that_is_over_is_closed, test_a_client_breaks_off,
     test_a_client_breaks_off_in_mid_write, test_a_call_fails, test_readiness_is_a_rumour,
     test_nobody_at_the_door, test_close_closes_everything, test_a_late_call_does_nothing,
-    test_two_hundred_clients_at_once, test_a_call_fails_for_a_client_that_is_owed_data
+    test_two_hundred_clients_at_once, test_a_call_fails_for_a_client_that_is_owed_data,
+    test_a_small_limit_is_a_limit_too
 """
 
 import selectors

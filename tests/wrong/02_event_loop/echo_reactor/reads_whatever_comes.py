@@ -1,7 +1,7 @@
 """Reads whenever there is something to read, and keeps what it cannot send.
 
 mistake: no-backpressure
-fails: test_who_does_not_read_is_not_read_from
+fails: test_who_does_not_read_is_not_read_from, test_a_small_limit_is_a_limit_too
 """
 
 import selectors

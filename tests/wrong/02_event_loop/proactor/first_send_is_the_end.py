@@ -4,7 +4,8 @@ mistake: assumes-full-write
 fails: test_write_ends_when_all_has_been_taken, test_every_write_ends,
     test_reads_and_writes_do_not_wait_for_each_other, test_a_cancelled_write_sends_no_more,
     test_close_ends_everything_on_the_socket, test_cancelling_one_leaves_the_others_alone,
-    test_an_error_ends_its_operation
+    test_an_error_ends_its_operation, test_the_end_of_reading_is_not_the_end_of_writing,
+    test_a_write_that_fails_half_way_leaves_the_next_whole
 """
 
 import selectors
