@@ -1,5 +1,6 @@
 """Grades emitter.py."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -62,9 +63,9 @@ def test_handlers_are_called_in_the_order_they_were_added(submission):
     scene = Scene(submission)
     for name in ("bar", "log", "mail"):
         scene.emitter.on("progress", lambda *args, name=name: scene.calls.append((name, args)))
-    scene.emit("progress", 40, "kB")
+    scene.emit("progress", 40, "kB", None, "of 90")
     assert scene.calls, "when emit returned, no handler had been called"
-    expected = [(name, (40, "kB")) for name in ("bar", "log", "mail")]
+    expected = [(name, (40, "kB", None, "of 90")) for name in ("bar", "log", "mail")]
     assert scene.calls == expected, f"handlers were called so: {scene.calls}; expected {expected}"
     scene.emit("progress")
     expected += [(name, ()) for name in ("bar", "log", "mail")]
@@ -114,6 +115,13 @@ def test_a_handler_added_twice_is_called_twice(submission):
         f"it was added twice and taken away once; calls: {len(scene.calls) - 2}"
     )
 
+    scene = Scene(submission)
+    handler = scene.handler("handler")
+    scene.emitter.once("news", handler)
+    scene.emitter.once("news", handler)
+    scene.emit()
+    assert len(scene.calls) == 2, f"it was added twice with once; calls: {len(scene.calls)}"
+
 
 @pytest.mark.points(1)
 @pytest.mark.hint("`self.show is self.show` is False: each time you write it, it is made anew.")
@@ -135,6 +143,28 @@ def test_off_knows_a_method_again(submission):
         scene.emit()
         assert mine.shown == 0, f"{add}(bar.show), off(bar.show): it was called all the same"
         assert other.shown == 1, "off(bar.show) took away the show of another bar"
+
+
+@pytest.mark.points(1)
+def test_off_knows_what_is_equal(submission):
+    """off finds a handler that is equal to the one given, whatever kind of object it is."""
+
+    @dataclass(frozen=True)
+    class Show:
+        label: str
+
+        def __call__(self):
+            scene.calls.append(self.label)
+
+    scene = Scene(submission)
+    for label in ("size", "speed"):
+        scene.emitter.on("news", Show(label))
+    scene.emitter.off("news", Show("speed"))
+    scene.emit()
+    assert scene.calls == ["size"], (
+        f"Show('size') and Show('speed') were added, and another, equal Show('speed') was taken "
+        f"away; called were {scene.calls}"
+    )
 
 
 @pytest.mark.points(1)
@@ -352,7 +382,8 @@ def test_an_error_goes_to_the_loop(submission):
     for error in errors:
         scene.emitter.on("news", scene.failing(str(error), error))
     scene.emitter.on("news", scene.handler("third"))
-    scene.emit()
+    scene.emitter.on("start", scene.emit)  # an emit under way while the handlers fail
+    scene.emit("start")
     assert scene.calls == ["first", "second", "third"], f"these handlers were called: {scene.calls}"
     scene.loop.run()
     reported = [scene.loop.take(error) for error in errors]

@@ -182,6 +182,9 @@ def test_an_order_without_lines_costs_nothing(submission):
     """An order without lines costs 0."""
     shop = open_shop(submission, lines={})
     assert_total(Call(submission, shop), shop, 0, "an order without lines")
+    shop = open_shop(submission, lines={})
+    shop.words["find_prices", KEYS["find_prices"]] = [(1, "done", {})]
+    assert_total(Call(submission, shop), shop, 0, "no lines, and a price list without prices")
 
 
 @pytest.mark.points(2)
@@ -256,6 +259,10 @@ def test_a_product_without_a_price_is_reported(submission):
         shop.words["find_prices", KEYS["find_prices"]] = [(turns, "done", {"cup": 1200})]
         call = Call(submission, shop)
         assert_failure(call, shop, KeyError, "the price list has no tea")
+    shop = open_shop(submission)
+    shop.words["find_prices", KEYS["find_prices"]] = [(1, "done", {"cup": 1200})] * 2
+    story = "find_prices answered twice, and the price list has no tea"
+    assert_failure(Call(submission, shop), shop, KeyError, story)
 
 
 @pytest.mark.points(2)
@@ -296,9 +303,11 @@ def test_a_look_up_that_answers_and_fails_counts_once(submission):
         story = f"{look_up} answered and then failed"
         assert_total(Call(submission, shop), shop, TOTAL, story)
 
+        shop.asked.clear()
         shop.words[look_up, KEYS[look_up]] = [failing, answering]
         story = f"{look_up} failed and then answered"
         assert_failure(Call(submission, shop), shop, error, story)
+        assert_nothing_follows(shop, position, story)
 
     for look_up in LOOK_UPS:
         shop = open_shop(submission, turns=(0, 0, 0))
@@ -309,6 +318,33 @@ def test_a_look_up_that_answers_and_fails_counts_once(submission):
         ]
         story = f"{look_up} answered and then raised"
         assert_total(Call(submission, shop), shop, TOTAL, story)
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("A look-up that has raised has said its first word.")
+def test_a_look_up_that_raises_has_said_its_word(submission):
+    """Of a look-up that raises, and fails before or answers later, the first word counts."""
+    for position, turns in product(range(3), (0, 1)):
+        look_up = LOOK_UPS[position]
+        error, second = ShopDown(look_up), ShopDown("in other words")
+        shop = open_shop(submission, turns=(turns,) * 3)
+        answer = shop.words[look_up, KEYS[look_up]][0][2]
+
+        shop.words[look_up, KEYS[look_up]] = [(1, "done", answer), (0, "raise", error)]
+        story = f"{look_up} raised, and answered later"
+        assert_failure(Call(submission, shop), shop, error, story)
+        assert_nothing_follows(shop, position, story)
+
+        shop.asked.clear()
+        shop.words[look_up, KEYS[look_up]] = [(0, "fail", error), (0, "raise", second)]
+        story = f"{look_up} failed, and then raised"
+        assert_failure(Call(submission, shop), shop, error, story)
+        assert_nothing_follows(shop, position, story)
+
+
+def assert_nothing_follows(shop, position, story):
+    asked = [look_up for look_up, _ in shop.asked]
+    assert asked == list(LOOK_UPS[: position + 1]), f"{story}; asked were {', '.join(asked)}"
 
 
 @pytest.mark.points(2)
@@ -325,9 +361,10 @@ def test_what_on_done_raises_goes_to_the_loop(submission):
 @pytest.mark.points(1)
 def test_what_on_error_raises_goes_to_the_loop(submission):
     """What on_error raises goes to the loop, and it is not called again."""
-    for careful, turns in product((False, True), (0, 1)):
+    failures = [("fail", ShopDown("prices")), ("raise", ShopDown("prices")), ("done", {"cup": 1})]
+    for careful, turns, (word, what) in product((False, True), (0, 1), failures):
         shop = open_shop(submission, turns=(turns,) * 3, careful=careful)
-        shop.words["find_prices", KEYS["find_prices"]] = [(turns, "fail", ShopDown("prices"))]
+        shop.words["find_prices", KEYS["find_prices"]] = [(turns, word, what)]
         error = CallerFailed("the page is gone")
         call = Call(submission, shop, raising=error)
         assert_goes_to_the_loop(call, shop, error, "on_error")

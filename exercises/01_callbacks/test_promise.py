@@ -155,6 +155,19 @@ def test_then_gives_a_promise_for_what_the_handler_returns(submission):
 
 
 @pytest.mark.points(1)
+def test_a_handler_may_return_anything(submission):
+    """What a handler returns is a value, also if it is None or an exception."""
+    for value in (None, 0, Failed("returned, and not raised")):
+        scene = Scene(submission)
+        scene.listen(scene.fulfilled(1).then(partial(lambda value, _: value, value)), "then")
+        mended = scene.rejected(Failed("a")).catch(partial(lambda value, _: value, value))
+        scene.listen(mended, "catch")
+        scene.run()
+        expected = ("then on_done", value), ("catch on_done", value)
+        scene.assert_told(*expected, after=f"handlers returned {value!r}")
+
+
+@pytest.mark.points(1)
 def test_handlers_of_a_chain_wait_for_their_turn(submission):
     """The next handler of a chain queues behind those that are due already."""
     scene = Scene(submission)
@@ -277,6 +290,26 @@ def test_resolve_may_be_given_a_promise(submission):
     resolve_inner("inner")
     scene.run()
     scene.assert_told(("on_done", "inner"), after="the inner promise was fulfilled")
+
+
+@pytest.mark.points(1)
+def test_a_promise_may_be_taken_over_by_several(submission):
+    """A promise's outcome is for all who ask, and for all promises that take it over."""
+    for outcome in ("inner", Failed("inner")):
+        scene = Scene(submission)
+        inner, resolve, reject = scene.promise()
+        scene.listen(inner, "inner")
+        for name in ("first", "second"):
+            outer, resolve_outer, _ = scene.promise()
+            scene.listen(outer, name)
+            resolve_outer(inner)
+        decide = resolve if outcome == "inner" else reject
+        decide(outcome)
+        scene.run()
+        scene.told.sort(key=str)  # who is told first does not matter here
+        kind = "on_done" if outcome == "inner" else "on_error"
+        expected = [(f"{name} {kind}", outcome) for name in ("first", "inner", "second")]
+        scene.assert_told(*expected, after="two promises took over a third, which was decided")
 
 
 @pytest.mark.points(2)

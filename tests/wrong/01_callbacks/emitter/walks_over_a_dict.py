@@ -9,7 +9,7 @@ fails: test_a_handler_takes_itself_away, test_a_handler_added_meanwhile_waits,
     test_once_is_called_once_even_if_another_handler_emits,
     test_a_handler_taken_away_before_its_turn_is_not_called,
     test_once_is_called_once_even_if_it_raises, test_off_knows_a_method_again,
-    test_off_takes_a_once_handler_away
+    test_off_takes_a_once_handler_away, test_a_handler_added_twice_is_called_twice
 """
 
 import itertools

@@ -6,7 +6,8 @@ and the walk steps over it. A list that grows under the walk makes the walk long
 mistake: set-changed-during-iteration
 fails: test_a_handler_takes_itself_away, test_a_handler_added_meanwhile_waits,
     test_off_takes_a_once_handler_away,
-    test_a_handler_taken_away_before_its_turn_is_not_called
+    test_a_handler_taken_away_before_its_turn_is_not_called,
+    test_a_handler_added_twice_is_called_twice
 """
 
 from __future__ import annotations

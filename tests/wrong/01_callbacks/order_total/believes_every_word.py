@@ -5,7 +5,8 @@ all the way, and the customer is charged for both.
 
 mistake: callback-called-twice
 fails: test_a_look_up_that_answers_twice_counts_once,
-    test_a_look_up_that_answers_and_fails_counts_once
+    test_a_look_up_that_answers_and_fails_counts_once,
+    test_a_look_up_that_raises_has_said_its_word, test_a_product_without_a_price_is_reported
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ The caller waits for one of two callbacks, and neither comes. There is a line in
 mistake: error-swallowed
 fails: test_a_look_up_that_fails_is_reported, test_a_look_up_that_raises_is_reported,
     test_on_error_is_called_after_order_total_has_returned,
-    test_a_look_up_that_answers_and_fails_counts_once
+    test_a_look_up_that_answers_and_fails_counts_once,
+    test_a_look_up_that_raises_has_said_its_word
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ fails: test_on_done_is_called_after_order_total_has_returned,
     test_on_error_is_called_after_order_total_has_returned, test_a_look_up_that_raises_is_reported,
     test_a_product_without_a_price_is_reported, test_a_look_up_that_answers_twice_counts_once,
     test_a_look_up_that_answers_and_fails_counts_once, test_what_on_done_raises_goes_to_the_loop,
-    test_what_on_error_raises_goes_to_the_loop
+    test_what_on_error_raises_goes_to_the_loop, test_a_look_up_that_raises_has_said_its_word
 """
 
 from dataclasses import dataclass

@@ -5,7 +5,8 @@ the loop and a callback, and there the error ends.
 
 mistake: error-swallowed
 fails: test_a_look_up_that_raises_is_reported, test_a_product_without_a_price_is_reported,
-    test_on_error_is_called_after_order_total_has_returned
+    test_on_error_is_called_after_order_total_has_returned,
+    test_a_look_up_that_raises_has_said_its_word, test_what_on_error_raises_goes_to_the_loop
 """
 
 from __future__ import annotations
