@@ -29,7 +29,8 @@ Rules
      gets them in this order. From the first message of its welcome on, a client gets every
      message once: neither is one left out nor does one come twice.
   3. Clients send a message again if they do not know whether it arrived. A `say` with the same
-     name and key as a message in the room's history is not said again.
+     name and key as a message in the room's history is not said again. When that message is no
+     longer in the history, its key is forgotten.
   4. One name may be in a room by several connections at once: two tabs, or one that is dead and
      not yet noticed. When a name comes that was not there, the others in the room get a `joined`;
      when its last connection has ended, however it ended, they get a `left`.

@@ -1,11 +1,21 @@
 """Grades what chat_server.py does when all goes well."""
 
 import asyncio
+import contextlib
 
 import pytest
+from websockets.asyncio.server import Server
 
 from autograder.grading import mistake
-from autograder.grading.benches.chat_guests import Guest, open_chat, runs
+from autograder.grading.benches.chat_guests import (
+    HOST,
+    PORT,
+    SOON,
+    Guest,
+    caught_errors,
+    open_chat,
+    runs,
+)
 from autograder.simulation import simulate
 
 STEPS = 50_000
@@ -27,13 +37,19 @@ async def test_what_is_said_is_heard_by_all(world, submission):
             assert await guest.hears(lambda: len(guest.messages) >= 2), (  # noqa: B023
                 f"two things were said, and {guest.name} heard {guest.texts}{errors.why()}"
             )
+        await ada.say("", key="")
+        await bob.hears(lambda: len(bob.messages) >= 3)
+        assert bob.texts[2:] == [""], (
+            f"an empty text, with an empty key, is a text; bob heard {bob.texts[2:]}{errors.why()}"
+        )
         first = {"type": "message", "id": 1, "name": "ada", "key": "k1"}
         first["text"] = "hello, ⚡"
         for guest in (ada, bob):
             assert guest.of_type("message")[0] == first, (
                 f"ada said hello; {guest.name} got {guest.of_type('message')[0]}, expected {first}"
             )
-            assert guest.ids == [1, 2], f"the ids of two messages are {guest.ids}; expected 1, 2"
+            await guest.hears(lambda: len(guest.messages) >= 3)  # noqa: B023
+            assert guest.ids == [1, 2, 3], f"three messages have the ids {guest.ids}, not 1, 2, 3"
 
 
 @pytest.mark.points(1)
@@ -138,12 +154,13 @@ async def test_coming_in_misses_nothing(world, submission):
                 f"{guest.name} joined while ada was talking, and got message {again[0]} twice: in "
                 "the welcome, and once more.",
             )
-            between = missing and 60 in ids and guest.welcome["messages"]
+            news = guest.of_type("message")
+            between = missing and 60 in ids and guest.welcome["messages"] and news
             assert not between, mistake(
                 "gap-on-reconnect",
                 f"{guest.name} joined while ada was talking. Its welcome ends with message "
                 f"{guest.welcome['messages'][-1]['id'] if between else 0}, and the next it got is "
-                f"{guest.of_type('message')[0]['id'] if between else 0}.",
+                f"{news[0]['id'] if between else 0}.",
             )
             assert ids == list(range(1, 61)), (
                 f"60 things were said, and {guest.name} heard {runs(ids)}{errors.why()}"
@@ -189,7 +206,9 @@ async def test_a_message_is_said_once(world, submission):
         await ada.say("hello", key="k1")
         await bob.say("mine", key="k1")
         await ada.say("next", key="k2")
+        await ada.say("other words", key="k2")
         await bob.hears(lambda: len(set(bob.texts)) >= 3)
+        await asyncio.sleep(SOON)
         count = bob.texts.count("hello")
         assert count < 2, mistake(
             "duplicate-on-reconnect",
@@ -200,6 +219,27 @@ async def test_a_message_is_said_once(world, submission):
             f"bob heard {bob.texts}; a key is the sender's own, so both k1 count{errors.why()}"
         )
         assert sorted(bob.ids) == [1, 2, 3], f"3 messages have the ids {bob.ids}"
+        assert sorted(ada.ids) == [2, 3], (
+            f"ada came back after message 1 and sent k1 and k2 again; of messages 2 and 3 she got "
+            f"{ada.ids}, expected each once"
+        )
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1, steps=STEPS)
+async def test_a_key_is_remembered_as_long_as_its_message(world, submission):
+    """When a message is no longer in the history, its key can be used again."""
+    async with open_chat(world, submission, history=3) as errors:
+        ada = await Guest.join(world, name="ada")
+        for key in ("k1", "k2", "k3", "k1", "k4", "k1"):
+            await ada.say(f"{key}, after {len(ada.texts)}", key=key)
+            await asyncio.sleep(SOON)
+        expected = ["k1, after 0", "k2, after 1", "k3, after 2", "k4, after 3", "k1, after 4"]
+        assert ada.texts == expected, (
+            "history=3; ada says k1, k2, k3, k1, k4, k1. The first k1 is in the history when she "
+            f"says the second, and no longer when she says the third. She heard {ada.texts}"
+            f"{errors.why()}"
+        )
 
 
 @pytest.mark.points(2)
@@ -340,10 +380,38 @@ async def test_the_block_ends_it_all(world, submission):
     async with open_chat(world, submission) as errors:
         ada = await Guest.join(world, name="ada")
         bob = await Guest.join(world, "tea", "bob")
+        shy = await Guest.connect(world, name="shy")
         await ada.say("hello")
         await ada.hears(lambda: ada.messages)
-    await ada.hears(lambda: ada.closed.done() and bob.closed.done())
-    codes = [guest.close_code for guest in (ada, bob)]
-    assert codes == [1001, 1001], f"disconnected with {codes}, expected 1001{errors.why()}"
+    guests = [ada, bob, shy]
+    await ada.hears(lambda: all(guest.closed.done() for guest in guests))
+    codes = [guest.close_code for guest in guests]
+    assert codes == [1001, 1001, 1001], (
+        f"two members, and one who has not joined yet, were disconnected with {codes}, expected "
+        f"1001{errors.why()}"
+    )
     with pytest.raises(AssertionError, match="could not connect"):
         await Guest.connect(world, name="cem")
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2, steps=STEPS)
+async def test_so_does_a_block_that_fails(world, submission):
+    """The value of the block is websockets' Server; if the block raises, all ends as well."""
+    with caught_errors() as errors:
+        with world.network.at(HOST):
+            block = submission.serve_chat(HOST, PORT)
+            server = await block.__aenter__()
+        assert isinstance(server, Server), (
+            f"the value of `async with serve_chat(...)` is {server!r}, and no websockets Server"
+        )
+        ada = await Guest.join(world, name="ada")
+        boom = ValueError("raised in the block")
+        with contextlib.suppress(ValueError, ExceptionGroup):
+            await block.__aexit__(ValueError, boom, None)
+    assert await ada.hears(ada.closed.done), (
+        f"the block of serve_chat raised, and a second later ada was still connected{errors.why()}"
+    )
+    assert ada.close_code == 1001, (
+        f"the block raised, and ada was disconnected with {ada.close_code}, expected 1001"
+    )

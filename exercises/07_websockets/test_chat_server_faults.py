@@ -218,6 +218,36 @@ async def test_a_broken_connection_is_a_member_that_left(world, submission):
         assert listed == ["ada", "cem"], f"bob has left, and in the room are {listed}"
 
 
+@pytest.mark.points(1)
+@pytest.mark.hint("Which of your lines run if the welcome cannot be sent?")
+@simulate(seeds=2, steps=STEPS)
+async def test_a_connection_that_breaks_in_its_welcome_leaves_no_ghost(world, submission):
+    """Who is gone before the whole welcome was sent is no member afterwards."""
+    async with open_chat(world, submission, history=30, backlog=100, heartbeat=60) as errors:
+        ada = await Guest.join(world, name="ada")
+        await talk(ada, 30)
+        await ada.hears(lambda: len(ada.messages) == 30)
+        bob = await Guest.connect(world, name="bob", raw=True)
+        bob.stop_reading()
+        await bob.send_join()
+        await asyncio.sleep(SOON)
+        bob.abort()
+        await asyncio.sleep(SOON)
+        listed = (await Guest.join(world, name="cem")).welcome["names"]
+        told = ada.was_told("joined", "bob"), ada.was_told("left", "bob")
+        await ada.say("who is here?")
+        await ada.hears(lambda: ada.texts[-1] == "who is here?")
+        assert "bob" not in listed, mistake(
+            "ghost-member",
+            "bob's connection broke while a welcome of 600 KB was sent to it. A second later in "
+            f"the room were {', '.join(listed)}.",
+        )
+        assert told in ((0, 0), (1, 1)), (
+            "bob's connection broke in the middle of its welcome; ada was told "
+            f"{told[0]} times that he joined, and {told[1]} times that he left{errors.why()}"
+        )
+
+
 @pytest.mark.points(3)
 @pytest.mark.hint("A dead connection is silent. What does the server do to hear that silence?")
 @simulate(seeds=3, steps=STEPS)

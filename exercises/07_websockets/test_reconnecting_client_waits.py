@@ -100,6 +100,42 @@ async def test_waits_are_random_and_bounded(world, submission):
     for number, bound in ((0, 1.0), (1, 2.0), (2, 4.0), (3, 6.0), (8, 6.0)):
         waits = [times[number + 1] - times[number] for times in came.values()]
         check_waits(f"base=1.0, cap=6.0, 60 clients, wait {number}", bound, waits)
+    at_cap = [times[n + 1] - times[n] for times in came.values() for n in range(3, 9)]
+    outer = sum(abs(wait - 3.0) > 1.5 for wait in at_cap)
+    assert 0.35 * len(at_cap) < outer < 0.65 * len(at_cap), (
+        f"base=1.0, cap=6.0. Evenly distributed, half of the waits at the cap are below 1.5 s or "
+        f"above 4.5 s; of {len(at_cap)} it were {outer}"
+    )
+    await stop(herd)
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1, steps=STEPS)
+async def test_waits_grow_until_the_cap(world, submission):
+    """The bound of the waits is doubled each time, until it is the cap, however high that is."""
+    came = await shut_the_door(world)
+    herd = [follow_from(world, submission, f"client-{n}", base=0.5, cap=1000.0) for n in range(20)]
+    for _ in range(103):
+        await asyncio.sleep(10)
+        most = max(map(len, came.values()), default=0)
+        assert most < 60, (
+            f"base=0.5, cap=1000.0, and the server broke off every handshake: a client tried {most}"
+            f" times in {world.time():.0f} s; with waits that grow it is some ten times"
+        )
+    ended = [follower.ended() for follower in herd if follower.ended()]
+    assert not ended, f"the server broke off every handshake, and {ended[0]}"
+    attempts = min((len(times) for times in came.values()), default=0)
+    assert attempts > 10, (
+        "base=0.5, cap=1000.0: the eleventh attempt is due after 512 s at the latest. A client "
+        f"tried {attempts} times in 1030 s"
+    )
+    shares = [
+        (times[n + 1] - times[n]) / (0.5 * 2**n) for times in came.values() for n in range(6, 10)
+    ]
+    assert 0.3 < mean(shares) < 0.7, (
+        "base=0.5, cap=1000.0. On average a wait is half of base * 2**n; of 20 clients the waits "
+        f"for n = 6 to 9 were {mean(shares):.2f} of that"
+    )
     await stop(herd)
 
 
@@ -159,6 +195,10 @@ async def test_a_handshake_alone_is_no_success(world, submission):
         follower = follow_from(world, submission, "client-1", base=1.0, cap=1000.0)
         await feed.until(lambda: len(feed.attempts) >= 60 or follower.ended(), 300)
         assert not follower.ended(), f"the server closed with code 1011, and {follower.ended()}"
+        assert len(feed.attempts) < 60 or world.time() < 60, (
+            f"base=1.0, cap=1000.0, and there was no welcome: a client tried {len(feed.attempts)} "
+            f"times in {world.time():.0f} s; with waits that grow it is some ten times"
+        )
         assert len(feed.attempts) < 60, mistake(
             "reconnect-storm",
             f"A server accepts every connection and breaks down before its welcome. With base=1.0 "
