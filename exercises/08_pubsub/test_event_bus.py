@@ -64,6 +64,10 @@ async def test_events_come_to_who_has_subscribed(world, submission):
     for name, subscription in (("ada", ada), ("bob", bob)):
         got = await read(subscription, 4)
         assert got == expected, f"{name} got {got}; expected {expected}"
+    for _ in range(2):
+        await bus.publish("order.paid", "the same")
+    got = payloads(await read(ada, 3))
+    assert got == ["the same"] * 2, f"two events that are equal are two; ada got {got}"
 
 
 @pytest.mark.points(1)

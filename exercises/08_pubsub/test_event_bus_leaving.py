@@ -296,6 +296,11 @@ async def test_closing_the_bus_ends_all_subscriptions(world, submission):
         assert ended, f"the bus is closed, and a subscription whose queue was {name} has no end"
         expected = expected or [0, 1, 2, 3, 4]
         assert got == expected, f"its queue was {name}: after the bus was closed it gave {got}"
+        got, ended = await rest_of(subscription)
+        assert (got, ended) == ([], True), (
+            f"the bus is closed, and a subscription had ended. Who asked once more got {got}"
+            + ("" if ended else ", and waits for ever")
+        )
     got, ended = await waiting
     assert (got, ended) == ([], True), "the bus is closed, and who waited for an event waits still"
 

@@ -1,4 +1,4 @@
-"""Grades what redis_relay.py does when the connection is lost."""
+"""Grades what redis_relay.py does when the connection is lost, and when it is quiet."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ import pytest
 from autograder.grading import mistake
 from autograder.grading.benches.relay_listeners import (
     HEARTBEAT,
+    LONG,
     Listener,
     Publisher,
     assert_honest,
@@ -95,22 +96,30 @@ async def test_a_lost_connection_is_told(world, submission):
 async def test_a_connection_that_dies_without_a_word(world, submission):
     """A connection that is dead, with no error to show it, is replaced within 3 heartbeats."""
     server, publisher = open_server(world)
-    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
+    heartbeat = HEARTBEAT if world.seed < 4 else 2.0
+    async with submission.RedisRelay(server.url, heartbeat=heartbeat) as relay:
         listeners = [await Listener.join(world, relay, name) for name in CHANNELS]
         quiet = world.seed % 2
         talking = asyncio.create_task(publisher.talk(CHANNELS, 60, every=7 if quiet else 0.2))
         await asyncio.sleep(6 + 20 * world.draw("when"))
         dead = world.time()
         server.disconnect(silently=True)
-        await asyncio.sleep(3 * HEARTBEAT + 1)
+        await asyncio.sleep(3 * heartbeat + 1)
+        at_once = server.subscribers("lamps") and server.subscribers("tea")
+        if not at_once:
+            await asyncio.sleep(300)
+        what = "The connection died without a word."
         back = server.subscribers("lamps") and server.subscribers("tea")
         assert back, mistake(
             "half-open-unnoticed",
-            f"The connection to Redis died without a word. After {3 * HEARTBEAT + 1:g} s, with a "
-            f"heartbeat of {HEARTBEAT:g} s, the relay has no other, and waits for messages.",
+            f"{what} Minutes later, with a heartbeat of {heartbeat:g} s, the relay has no other, "
+            "and waits for messages.",
         )
-        what = "The connection died without a word."
-        await assert_listens_again(listeners, publisher, 3 * HEARTBEAT + 1, what)
+        assert at_once, (
+            f"{what} heartbeat={heartbeat:g}, and after {3 * heartbeat + 1:g} s the relay had no "
+            "other yet; later it had"
+        )
+        await assert_listens_again(listeners, publisher, 3 * heartbeat + 1, what)
         await talking
         await asyncio.sleep(1)
         for listener in listeners:
@@ -328,3 +337,28 @@ async def test_closing_in_an_outage(world, submission):
     server.start()
     await asyncio.sleep(30)
     assert server.connections_made == 0, "a closed relay connected again"
+
+
+@pytest.mark.points(2)
+@simulate(seeds=2, steps=STEPS)
+async def test_quiet_minutes_are_no_gap(world, submission):
+    """While the connection holds nobody gets a Gap, however quiet it is."""
+    server, publisher = open_server(world)
+    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as relay:
+        one = await Listener.join(world, relay, "lamps")
+        await asyncio.sleep(600)
+        publisher.publish("lamps")
+        await asyncio.sleep(LONG)
+        got = [one for _, one in one.got]
+        assert got == [submission.Message("lamps", b"0")], (
+            f"ten minutes without a message, then one, and the connection held: got {got}"
+        )
+        assert server.connections_made <= 2, (
+            f"the connection held, and the relay made {server.connections_made}"
+        )
+        pings = len(server.commands("PING"))
+        most_rare = 600 / HEARTBEAT - 2
+        assert pings >= most_rare, (
+            f"heartbeat={HEARTBEAT}, so 600 s have {600 / HEARTBEAT:.0f}; the relay sent {pings} "
+            "PINGs"
+        )

@@ -4,7 +4,9 @@ A second for each message and each slow client, one after another: with one of t
 slow, with ten it stands still. And what was not sent in time was in the buffer all the same.
 
 mistake: slow-client-blocks-all
-fails: test_a_client_that_never_reads_holds_up_nobody, test_what_waits_for_a_client_is_bounded
+also: ghost-member
+fails: test_a_client_that_never_reads_holds_up_nobody, test_what_waits_for_a_client_is_bounded,
+       test_a_connection_that_breaks_in_its_welcome_leaves_no_ghost
 """
 
 import asyncio

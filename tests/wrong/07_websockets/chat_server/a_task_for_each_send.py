@@ -4,7 +4,9 @@ The tasks wait instead: for a client that does not read there is one more of the
 and each has put its message into the buffer before it began to wait.
 
 mistake: unbounded-client-queue
-fails: test_what_waits_for_a_client_is_bounded
+also: ghost-member
+fails: test_what_waits_for_a_client_is_bounded,
+       test_a_connection_that_breaks_in_its_welcome_leaves_no_ghost
 """
 
 import asyncio

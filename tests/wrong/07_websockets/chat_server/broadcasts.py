@@ -4,7 +4,9 @@ Its page says the rest: there is no backpressure. What a client does not read pi
 of its connection, until a heartbeat notices; that is 40 seconds of everything that is said.
 
 mistake: unbounded-client-queue
-fails: test_what_waits_for_a_client_is_bounded
+also: ghost-member
+fails: test_what_waits_for_a_client_is_bounded,
+       test_a_connection_that_breaks_in_its_welcome_leaves_no_ghost
 """
 
 import json

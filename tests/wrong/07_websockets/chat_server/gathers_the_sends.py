@@ -4,8 +4,10 @@ But gather is over when the last send is, and until then the handler reads nothi
 who has spoken: the slowest client sets the pace of all who talk.
 
 mistake: slow-client-blocks-all
+also: ghost-member
 fails: test_a_client_that_never_reads_holds_up_nobody, test_what_waits_for_a_client_is_bounded,
-  test_a_client_that_is_behind_catches_up
+       test_a_client_that_is_behind_catches_up,
+       test_a_connection_that_breaks_in_its_welcome_leaves_no_ghost
 """
 
 import asyncio

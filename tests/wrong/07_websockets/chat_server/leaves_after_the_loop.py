@@ -5,7 +5,8 @@ the loop raises ConnectionClosedError, and the lines after it are never reached.
 
 mistake: ghost-member
 fails: test_a_broken_connection_is_a_member_that_left, test_nonsense_ends_one_connection,
-  test_a_member_that_vanished_is_noticed, test_a_partition_loses_nothing
+       test_a_member_that_vanished_is_noticed, test_a_partition_loses_nothing,
+       test_a_connection_that_breaks_in_its_welcome_leaves_no_ghost
 """
 
 from __future__ import annotations

@@ -4,8 +4,10 @@ send() waits when a client does not read. It waits here for the one client, and 
 in the list waits as well, and so does the one who is speaking.
 
 mistake: slow-client-blocks-all
+also: ghost-member
 fails: test_a_client_that_never_reads_holds_up_nobody, test_what_waits_for_a_client_is_bounded,
-  test_a_client_that_is_behind_catches_up
+       test_a_client_that_is_behind_catches_up,
+       test_a_connection_that_breaks_in_its_welcome_leaves_no_ghost
 """
 
 import json

@@ -4,9 +4,10 @@ It waits, with jitter, between attempts that fail. After a connection that was l
 at all: and that is what all clients of a restarted server have in common.
 
 mistake: reconnect-storm
+also: error-swallowed
 fails: test_a_herd_spreads_out, test_a_handshake_that_fails_is_repeated,
-  test_waits_are_random_and_bounded, test_a_welcome_starts_the_waits_anew,
-  test_a_handshake_alone_is_no_success
+       test_waits_are_random_and_bounded, test_a_welcome_starts_the_waits_anew,
+       test_a_handshake_alone_is_no_success, test_waits_grow_until_the_cap
 """
 
 import asyncio

@@ -5,7 +5,7 @@ the millisecond, all of them are back.
 
 mistake: reconnect-storm
 fails: test_a_herd_spreads_out, test_waits_are_random_and_bounded,
-  test_a_handshake_alone_is_no_success
+       test_a_handshake_alone_is_no_success, test_waits_grow_until_the_cap
 """
 
 import asyncio

@@ -4,7 +4,8 @@ A cancellation at its await ends a generator for good: after the first timeout t
 to iterate over any more.
 
 mistake: lost-on-cancel
-fails: test_a_reader_that_times_out_reads_on, test_a_cancelled_wait_loses_nothing
+fails: test_a_reader_that_times_out_reads_on, test_a_cancelled_wait_loses_nothing,
+       test_events_come_to_who_has_subscribed
 """
 
 import asyncio
