@@ -317,10 +317,10 @@ async def test_what_handle_raises_is_raised(world, submission, error):
 
         follower.handle = fails
         follower.start()
-        await feed.until(follower.ended, 15)
+        await feed.until(follower.ended, 5)
         assert follower.ended(), mistake(
             "error-swallowed",
-            f"handle raised {error!r} for message 2. After 15 s follow was going on as if "
+            f"handle raised {error!r} for message 2. After 5 s follow was going on as if "
             "nothing had been, and its caller does not know.",
         )
         assert follower.task.exception() is error, f"handle raised {error!r}, {follower.ended()}"

@@ -7,7 +7,8 @@ mistake: reconnect-storm
 also: error-swallowed
 fails: test_a_herd_spreads_out, test_a_handshake_that_fails_is_repeated,
        test_waits_are_random_and_bounded, test_a_welcome_starts_the_waits_anew,
-       test_a_handshake_alone_is_no_success, test_waits_grow_until_the_cap
+       test_a_handshake_alone_is_no_success, test_waits_grow_until_the_cap,
+       test_what_handle_raises_is_raised
 """
 
 import asyncio
