@@ -273,14 +273,23 @@ def caught_errors() -> Iterator[Errors]:
 
 @asynccontextmanager
 async def open_chat(world: World, submission: Any, **options: Any) -> AsyncIterator[Errors]:
-    """The learner's chat server on its host, until the block ends; what its handlers raise.
+    """The learner's chat server on its host, until the block ends; what its handlers raise."""
+    async with served(world, HOST, submission, "serve_chat", HOST, PORT, **options) as errors:
+        yield errors
 
-    Where the block fails, the server is left to the end of the world: how it stops does not matter
-    any more, and must not hide what went wrong.
+
+@asynccontextmanager
+async def served(
+    world: World, host: str, submission: Any, name: str, *args: Any, **options: Any
+) -> AsyncIterator[Errors]:
+    """What the learner's async context manager of this name serves on a host, until the block ends.
+
+    Where the block fails, it is left to the end of the world: how it stops does not matter any
+    more, and must not hide what went wrong.
     """
     with caught_errors() as errors:
-        with world.network.at(HOST):
-            serving = submission.serve_chat(HOST, PORT, **options)
+        with world.network.at(host):
+            serving = getattr(submission, name)(*args, **options)
             await serving.__aenter__()
         yield errors
         try:
@@ -288,5 +297,5 @@ async def open_chat(world: World, submission: Any, **options: Any) -> AsyncItera
                 await serving.__aexit__(None, None, None)
         except TimeoutError:
             raise AssertionError(
-                "the block of serve_chat was left, and a minute later it had not ended"
+                f"the block of {name} was left, and a minute later it had not ended"
             ) from None

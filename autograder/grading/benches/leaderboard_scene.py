@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..mistakes import mistake
-from .chat_guests import Errors, caught_errors
+from .chat_guests import Errors, served
 from .leaderboard_client import Client, Event, Ranking
 from .raw_websocket import RawWebSocket
 
@@ -70,25 +70,12 @@ class Scene:
 
     @asynccontextmanager
     async def gateway(self, host: str = GATEWAY, **options: Any) -> AsyncIterator[Errors]:
-        """The learner's gateway on a host of its own, until the block ends.
-
-        Where the block fails, it is left to the end of the world: how it stops must not hide what
-        went wrong.
-        """
-        with caught_errors() as errors:
-            with self.world.network.at(host):
-                serving = self._submission.serve_board(
-                    host, PORT, self.server.url, board=BOARD, **options
-                )
-                await serving.__aenter__()
+        """The learner's gateway on a host of its own, until the block ends."""
+        where = host, PORT, self.server.url
+        async with served(
+            self.world, host, self._submission, "serve_board", *where, board=BOARD, **options
+        ) as errors:
             yield errors
-            try:
-                async with asyncio.timeout(60):
-                    await serving.__aexit__(None, None, None)
-            except TimeoutError:
-                raise AssertionError(
-                    "the block of serve_board was left, and a minute later it had not ended"
-                ) from None
 
     async def client(self, name: str, *, watch: bool = False, gateway: str = GATEWAY) -> Client:
         """A client of a gateway, on a host of its name."""
