@@ -51,7 +51,8 @@ Rules
      left running.
 
 Out of scope: a history that outlives the server, several servers, passwords, limits on how much a
-client may say.
+client may say; a client that vanishes while its connection is full to the brim (the library's pings
+wait behind what is not read; such a one may stay until TCP gives up).
 """
 
 from __future__ import annotations
