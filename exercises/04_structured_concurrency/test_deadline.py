@@ -17,6 +17,12 @@ from autograder.grading.benches.slow_service import (
 from autograder.simulation import simulate
 
 
+async def time_left_after(submission, block):
+    with contextlib.suppress(Exception):
+        await block
+    return submission.time_left()
+
+
 @pytest.mark.points(1)
 @simulate(seeds=30)
 async def test_when_the_time_is_up_the_block_raises(world, submission):
@@ -33,6 +39,8 @@ async def test_when_the_time_is_up_the_block_raises(world, submission):
     assert not slow.running, "TimeoutError was raised while the service was still cleaning up"
     assert isinstance(outcome, TimeoutError), f"expected TimeoutError, the block gave {outcome!r}"
     assert took > 1.99, f"the deadline was 2 s, and the block ended after {took:.2f} s"
+    left = await outcome_of(time_left_after(submission, page()))
+    assert left is None, f"a block has raised TimeoutError; after it time_left() is {said(left)}"
 
 
 @pytest.mark.points(1)
@@ -284,6 +292,9 @@ async def test_what_a_service_raises_comes_through(world, submission):
 
         outcome = await outcome_of(page())
         assert outcome is error, f"the service raised {error!r}, and {outcome!r} came out"
-    async with deadline_of(submission, 5.0):
-        answer = await submission.call(Service(world, 0.5, answer=None))
-    assert answer is None, f"the service answered None, and {answer!r} came out"
+        left = await outcome_of(time_left_after(submission, page()))
+        assert left is None, f"a block raised {error!r}; after it time_left() is {said(left)}"
+    for given in (None, 0, []):
+        async with deadline_of(submission, 5.0):
+            answer = await submission.call(Service(world, 0.5, answer=given))
+        assert answer is given, f"the service answered {given!r}, and {answer!r} came out"

@@ -5,7 +5,7 @@ the exceptions nobody waits for the answer.
 
 mistake: leaked-sibling
 fails: test_one_failure_ends_the_others, test_a_failing_job_ends_the_block,
-    test_all_exceptions_are_in_the_group
+    test_all_exceptions_are_in_the_group, test_a_failing_block_ends_the_jobs
 """
 
 import asyncio

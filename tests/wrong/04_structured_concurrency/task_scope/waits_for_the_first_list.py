@@ -5,7 +5,8 @@ block is fine. A job that starts another one leaves it to chance how far that on
 
 mistake: lost-task
 fails: test_a_job_started_late_is_waited_for, test_a_failing_job_ends_the_block,
-    test_after_its_end_nothing_can_be_started, test_a_scope_leaves_no_cancellation_behind
+    test_after_its_end_nothing_can_be_started, test_a_scope_leaves_no_cancellation_behind,
+    test_all_exceptions_are_in_the_group
 """
 
 import asyncio
