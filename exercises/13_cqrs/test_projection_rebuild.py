@@ -49,12 +49,13 @@ def wrong_model(world, submission, model, events, *, repeats=False, unseen=()):
 @pytest.mark.points(2)
 @simulate(seeds=4)
 @unless_it_cannot_count
-async def test_a_rebuild_mends_the_rows(world, submission, model):
+async def test_a_rebuild_mends_the_rows(world, submission, model, monkeypatch):
     """After a rebuild the rows are what the log says, and the projector goes on from there."""
     unseen = story(1, first=4) if world.seed % 3 else ()
     repeats = world.seed % 2 == 1
     events, there = wrong_model(world, submission, model, 2, repeats=repeats, unseen=unseen)
     there.watch()
+    there.watch_statements(monkeypatch)
     with forgotten_connections() as forgotten:
         batch = (100, 3)[world.seed // 2 % 2]
         await run_rebuild(submission, events, there, batch=batch)

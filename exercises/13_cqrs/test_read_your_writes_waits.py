@@ -99,6 +99,9 @@ def assert_nothing_left(at, said):
     assert at.model.waiting == 0, mistake(
         "leaked-waiter", f"{said}, and waiting is {at.model.waiting}."
     )
+    assert not at.db.in_transaction, (
+        f"{said}, and a transaction of it is still open on the connection that all share"
+    )
 
 
 @pytest.mark.points(2)

@@ -86,6 +86,11 @@ class Tables:
         )
         return [Row(*row) for row in rows]
 
+    def has(self, order: str, kind: str) -> bool:
+        """Whether a message of this type is committed for an order, and the order is there."""
+        sql = "SELECT 1 FROM outbox JOIN orders USING (order_id) WHERE order_id = ? AND type = ?"
+        return self._eyes.execute(sql, (order, kind)).fetchone() is not None
+
     def put(
         self, order: str, customer: str, total: int, *, kind: str = "OrderPlaced", more: int = 0
     ) -> None:
@@ -124,7 +129,8 @@ class Tables:
     def assert_together(self, said: str) -> None:
         """Each change has its message, and each message its change. ``said`` is what happened."""
         orders, rows = self.orders(), self.outbox()
-        last = self._eyes.execute("SELECT max(seq) FROM sqlite_sequence").fetchone()[0] or 0
+        sql = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'outbox'"
+        last = self._eyes.execute(sql).fetchone()[0] or 0
         assert last <= len(rows), (
             f"{said}. {last} rows have been written into outbox, where they stay; {len(rows)} are "
             "there"
@@ -266,8 +272,11 @@ class Scene:
             order = json.loads(message.body)["order_id"]
         except (ValueError, KeyError, TypeError):
             return
-        if order not in self.tables.orders() and self.untrue is None:
-            self.untrue = f"The broker was told of {order}, and no such order was in the database"
+        if self.untrue is None and not self.tables.has(order, message.routing_key):
+            self.untrue = (
+                f"The broker was told {message.routing_key} of {order}, and at that moment no row "
+                "of outbox said so: it was not committed, or not yet"
+            )
 
     @property
     def messages(self) -> list[Message]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autograder.simulation import World
 
 Model = Callable[[Events], ReadModel]
-Test = Callable[["World", ModuleType, Model], Coroutine[Any, Any, None]]
+Test = Callable[..., Coroutine[Any, Any, None]]
 
 
 def run_project(
@@ -109,10 +109,10 @@ def unless_it_cannot_count(test: Test) -> Test:
     So whoever fails a test is tried alone, and that is what is told if it fails there, too."""
 
     @functools.wraps(test)
-    async def tried(world: World, submission: ModuleType, model: Model) -> None:
+    async def tried(world: World, submission: ModuleType, model: Model, **more: Any) -> None:
         failure = None
         try:
-            await test(world, submission, model)
+            await test(world, submission, model, **more)
         except AssertionError as error:
             failure = error
         if failure is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiosqlite  # noqa: F401  before the first world begins, which stands in for its thread
 
@@ -116,6 +117,21 @@ class ReadModel:
         if not self.seen or self.seen[-1] != now:
             self.seen.append(now)
         return now
+
+    def watch_statements(self, monkeypatch: Any) -> None:
+        """From now on somebody looks whenever SQLite begins a statement, also within a script."""
+        connect = sqlite3.connect
+
+        def watched(*args: Any, **options: Any) -> sqlite3.Connection:
+            connection: sqlite3.Connection = connect(*args, **options)
+            connection.set_trace_callback(lambda statement: self._look_in_between())
+            return connection
+
+        monkeypatch.setattr(sqlite3, "connect", watched)
+
+    def _look_in_between(self) -> None:
+        with suppress(sqlite3.ProgrammingError):  # in a thread; or the test is over
+            self._glance()
 
     def watch(self) -> None:
         """From now on somebody looks, again and again."""

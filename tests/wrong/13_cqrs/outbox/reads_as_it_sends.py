@@ -1,0 +1,145 @@
+"""Takes row after row from an open cursor, publishes it, and marks it on the same connection.
+
+The cursor has read what was there when it began. If another process has written since, its
+connection may not write any more, and SQLite says so at once.
+
+mistake: none
+fails: test_commands_run_side_by_side, test_two_relays_lose_nothing
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+
+import aio_pika
+import aiosqlite
+from aio_pika.abc import AbstractExchange
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
+
+_BROKEN = (OSError, AMQPError, ChannelInvalidStateError)
+"""What aio-pika raises if the broker is not there, or has just gone."""
+_PAUSE = 1.0
+"""Seconds between two looks into the outbox, if nobody here has written; between two attempts."""
+
+
+class OrderExists(Exception):
+    """There is an order with that id already."""
+
+
+class CannotCancel(Exception):
+    """There is no such order, or it has been cancelled."""
+
+
+class Shop:
+    """Takes orders, and tells others. For use in an `async with`."""
+
+    _relay: asyncio.Task[None]
+
+    def __init__(self, database: str | Path, url: str) -> None:
+        self._database = database
+        self._url = url
+        self._written = asyncio.Event()
+
+    async def __aenter__(self) -> Shop:
+        self._relay = asyncio.create_task(self._keep_relaying())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # What is under way may be sent again by the next one. Nothing that is needed is in memory.
+        self._relay.cancel()
+        await asyncio.wait([self._relay])
+        if not self._relay.cancelled():
+            self._relay.result()  # it never ends by itself: an error of ours, to be seen
+
+    async def place_order(self, order_id: str, customer: str, total: int) -> None:
+        """Place an order over `total` cents. Raises OrderExists."""
+        async with self._transaction() as db:
+            try:
+                await db.execute(
+                    "INSERT INTO orders VALUES (?, ?, ?, 'placed')", (order_id, customer, total)
+                )
+            except sqlite3.IntegrityError as error:
+                raise OrderExists(order_id) from error
+            await _add(db, order_id, "OrderPlaced", customer=customer, total=total)
+
+    async def cancel_order(self, order_id: str, reason: str) -> None:
+        """Cancel an order. Raises CannotCancel."""
+        async with self._transaction() as db:
+            cursor = await db.execute(
+                "UPDATE orders SET status = 'cancelled' WHERE order_id = ? "
+                "AND status <> 'cancelled'",
+                (order_id,),
+            )
+            if cursor.rowcount == 0:
+                raise CannotCancel(order_id)
+            await _add(db, order_id, "OrderCancelled", reason=reason)
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[aiosqlite.Connection]:
+        """All of it or nothing. A connection of its own, since a connection has one transaction."""
+        async with aiosqlite.connect(self._database) as db:
+            yield db
+            await db.commit()  # without it, closing rolls back
+        self._written.set()
+
+    # -- the relay --------------------------------------------------------------------------------
+
+    async def _keep_relaying(self) -> None:
+        async with aiosqlite.connect(self._database) as db:
+            while True:
+                with contextlib.suppress(*_BROKEN):
+                    async with await aio_pika.connect(self._url) as connection:
+                        channel = await connection.channel(on_return_raises=True)
+                        exchange = await channel.get_exchange("orders", ensure=False)
+                        while True:
+                            await self._send_all(db, exchange)
+                            await self._until_there_may_be_more()
+                await asyncio.sleep(_PAUSE)
+
+    async def _until_there_may_be_more(self) -> None:
+        # Our own commands say so. Those of other processes do not: so it also looks now and then.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._written.wait(), _PAUSE)
+
+    async def _send_all(self, db: aiosqlite.Connection, exchange: AbstractExchange) -> None:
+        self._written.clear()  # before the look: what is written from here on wakes us again
+        cursor = await db.execute(
+            "SELECT id, message_id, order_id, type, data FROM outbox WHERE sent = 0 ORDER BY id"
+        )
+        held_up = set()
+        while row := await cursor.fetchone():
+            number, message_id, order_id, kind, data = row
+            if order_id in held_up:
+                continue
+            message = aio_pika.Message(
+                data.encode(),
+                message_id=message_id,
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            )
+            try:
+                await exchange.publish(message, kind)  # returns when it is confirmed
+            except DeliveryError:  # returned or refused
+                held_up.add(order_id)
+                continue
+            await db.execute("UPDATE outbox SET sent = 1 WHERE id = ?", (number,))
+            await db.commit()
+
+
+async def _add(db: aiosqlite.Connection, order_id: str, kind: str, **data: object) -> None:
+    """A message into the outbox. Its id is made here, once, and stays with it."""
+    await db.execute(
+        "INSERT INTO outbox (message_id, order_id, type, data) VALUES (?, ?, ?, ?)",
+        (uuid.uuid4().hex, order_id, kind, json.dumps({"order_id": order_id, **data})),
+    )
