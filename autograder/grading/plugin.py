@@ -77,10 +77,13 @@ def _load_nbval_if_asked(plugins: pytest.PytestPluginManager, args: list[str]) -
 def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
+    from autograder.simulation.waiting_for import use_in_real_time
+
     from .run import begin
 
     run = begin(config)
     if run is not None:
+        use_in_real_time()
         config.stash[RUN] = run
         if run.takes_over_terminal:
             sys.unraisablehook = _say_nothing

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from . import waiting_for
 from .channels import Channel
 from .ownership import STUDIED, Ownership, is_asyncio
 from .tasks import describe_task
@@ -72,7 +73,8 @@ _KNOWN: dict[CodeType, tuple[str, Callable[[FrameType], str]]] = {
     asyncio.Barrier.wait.__code__: ("barrier", _fixed("the others at a barrier")),
     asyncio.to_thread.__code__: ("thread", _fixed("a worker thread")),
     asyncio.wait.__code__: ("wait", _fixed("tasks to finish")),
-    asyncio.wait_for.__code__: ("wait", _fixed("the result, with a time limit")),
+    waiting_for.original.__code__: ("wait", _fixed("the result, with a time limit")),
+    waiting_for.wait_for.__code__: ("wait", _fixed("the result, with a time limit")),
     asyncio.TaskGroup.__aexit__.__code__: ("group", _fixed("the tasks of its group")),
     asyncio.StreamReader.read.__code__: ("stream", _fixed("bytes from a connection")),
     asyncio.StreamReader.readline.__code__: ("stream", _fixed("a line from a connection")),
