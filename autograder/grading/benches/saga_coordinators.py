@@ -174,6 +174,7 @@ class Scene:
             return True
         running.cancel()
         await asyncio.wait([running], timeout=60)
+        self.world.kill("coordinator")  # its process has ended, and with it every lock that it had
         return False
 
     # -- the web server ---------------------------------------------------------------------------
@@ -243,14 +244,13 @@ class Scene:
         """An order has not ended in time. Nobody is said to forget orders who is only slow, or
         does nothing at all."""
         if not self.judge.is_driven(order_id):
+            await self.place(make_order(98))
             await asyncio.sleep(1200)
             late = await self.status(order_id) != "running" or self.judge.is_driven(order_id)
             assert not late, (
                 f"{within / 60:.0f} minutes after {order_id} was placed or its coordinator was "
                 "killed, nobody had done anything for it; twenty minutes later somebody had"
             )
-            await self.place(make_order(98))
-            await self.until_sent("o-98", "ReserveStock")
             if not self.calls.made:
                 await self._try_in_one_process("o-98")
         self.judge.assert_ended(order_id, within, idle=not self.judge.is_driven("o-98"))
