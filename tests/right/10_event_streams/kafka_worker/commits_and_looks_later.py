@@ -1,4 +1,4 @@
-"""The plain Consumer on an executor with one thread. It commits without waiting, and on_commit tells
+"""The plain Consumer on an executor with one thread. It commits without waiting, and on_commit says
 what became of it; handlers are tasks whose callbacks begin the next one of their key."""
 
 import asyncio
