@@ -1,6 +1,6 @@
 """Repeats the statuses of a list found elsewhere, with 408 and 425 in it.
 
-mistake: retries-everything
+mistake: none
 fails: test_what_stays_wrong_is_not_repeated
 """
 
