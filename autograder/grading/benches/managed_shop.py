@@ -16,6 +16,7 @@ from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from .managed_parts import AGENT_OF, ENDS, Bank, Mail, Route, Sent, at_once
 
@@ -28,6 +29,8 @@ LONG = 2 * 3600.0
 """Seconds after which what has not happened will not happen."""
 _ROUND, _ROUNDS, _CIRCLES = 2.0, 10, 20_000
 """Seconds of a round; whoever takes so many steps in so many of them runs in circles."""
+_most_steps: WeakKeyDictionary[World, int] = WeakKeyDictionary()
+"""How many steps a world may take in all: one shop may be opened while another one is."""
 
 
 @lru_cache
@@ -91,7 +94,7 @@ class ManagedShop:
         self.path.write_bytes(_empty_database())
         self._eyes = sqlite3.connect(self.path, isolation_level=None)
         self._eyes.execute("PRAGMA synchronous = OFF")
-        self._most_steps = self.world.loop.max_steps
+        self._most_steps = _most_steps.setdefault(self.world, self.world.loop.max_steps)
         self._look()
         return self
 
