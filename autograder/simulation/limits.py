@@ -27,6 +27,8 @@ _TICK = 0.1
 _REAL_PER_CPU = 5.0
 """A machine may be busy with something else: real time counts this much less than CPU time. Time in
 which all cores were somebody else's does not count at all, where the system tells it."""
+_REAL_OF_OTHERS = 3.0
+"""So much longer yet, while no studied code is being run: the disk may be busy, too."""
 _LAST_WORDS = 30
 _FEW_LINES = 6
 _IMPATIENT = 0.3
@@ -80,7 +82,8 @@ class Watch:
         if time.process_time() - self._cpu >= limit:
             return True
         passed, queued = real_monotonic() - self._real, queued_for_a_core() - self._queued
-        return passed - queued >= limit * _REAL_PER_CPU
+        patience = 1.0 if self._ownership().nearest(frame) else _REAL_OF_OTHERS
+        return passed - queued >= limit * _REAL_PER_CPU * patience
 
     def _limit(self, frame: FrameType | None) -> float:
         studied = self._ownership().nearest(frame)
