@@ -25,7 +25,8 @@ class Function:
         kind: "async def", "def" or "async generator".
         signature: its parameters, as written.
         line: of its definition.
-        to_write: True if its body only raises NotImplementedError.
+        to_write: True if its body only raises NotImplementedError; a generator's has a yield
+            behind that, which is never reached.
         body: equal for bodies that differ in nothing but comments and layout.
     """
 
@@ -74,7 +75,9 @@ def _describe(node: _Definition, name: str) -> Function:
         kind=kind,
         signature=f"{name}({ast.unparse(node.args)})",
         line=node.lineno,
-        to_write=len(body) == 1 and _raises_not_implemented(body[0]),
+        to_write=bool(body)
+        and _raises_not_implemented(body[0])
+        and all(_is_bare_yield(statement) for statement in body[1:]),
         body="\n".join(ast.dump(statement) for statement in body),
     )
 
@@ -88,6 +91,15 @@ def _yields(node: _Definition) -> bool:
         if not isinstance(inner, _Definition | ast.Lambda | ast.ClassDef):
             todo += ast.iter_child_nodes(inner)
     return False
+
+
+def _is_bare_yield(statement: ast.stmt) -> bool:
+    """True for a line that does no more than to make its function a generator."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Yield)
+        and statement.value.value is None
+    )
 
 
 def _raises_not_implemented(statement: ast.stmt) -> bool:

@@ -111,6 +111,17 @@ def test_an_answer_that_was_committed_is_no_stub(root: Path) -> None:
     assert not untouched(root)
 
 
+def test_a_generator_that_never_gets_to_its_yield_is_left_to_write(root: Path) -> None:
+    stub = "async def follow():\n    raise NotImplementedError\n    yield\n"
+    for text in (stub, f"# told better\n{stub}", stub.replace("raise NotImpl", "return\n    # ")):
+        write(root, "exercises", text)
+        commit(root)
+    shipped = stubs.shipped(root, INSIDE)
+    assert shipped is not None
+    assert shipped.startswith(b"# told better")
+    assert promise.parse(shipped)["follow"].kind == "async generator"
+
+
 def test_a_file_with_nothing_to_write_is_as_given_until_it_is_changed(root: Path) -> None:
     path = write(root, "exercises", "def f():\n    return 1\n")
     assert not promise.is_as_given(root, INSIDE, path)
