@@ -5,7 +5,7 @@ the work, and finds that nobody wants the answer.
 
 mistake: serves-the-dead
 fails: test_nobody_is_served_who_has_gone, test_a_handler_whose_client_has_gone_is_cancelled,
-    test_cancelled_anywhere_it_loses_no_worker
+    test_cancelled_anywhere_it_loses_no_worker, test_a_free_worker_takes_a_request_at_once
 """
 
 import asyncio
