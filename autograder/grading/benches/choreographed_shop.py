@@ -33,6 +33,7 @@ from .choreographed_parts import (
     Said,
     told,
 )
+from .database_files import commits
 
 if TYPE_CHECKING:
     from autograder.grading.submission import Submission
@@ -335,7 +336,7 @@ class Shop:
         """What is there when agents are dead (see `World.killed`)."""
         for agent in AGENTS:
             with suppress(sqlite3.OperationalError):  # somebody writes, and has not committed
-                self._commits[agent] = self.rows(agent, "PRAGMA data_version")
+                self._commits[agent] = commits(self._eyes[agent])
         events = {agent: delivery.id for agent, delivery in self._in_hand.items()}
         return dict(self._commits), events, self._open, len(self.said), len(self.effects)
 

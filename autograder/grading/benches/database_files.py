@@ -16,3 +16,13 @@ def new_database(path: Path, schema: Iterable[str]) -> Path:
             connection.execute(statement)
         connection.commit()
     return path
+
+
+def commits(eyes: sqlite3.Connection) -> int:
+    """A number that changes when anybody commits but this connection.
+
+    Raises:
+        sqlite3.OperationalError: the database is locked, and not in WAL mode.
+    """
+    (version,) = eyes.execute("PRAGMA data_version").fetchone()
+    return int(version)

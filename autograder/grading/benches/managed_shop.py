@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from .database_files import commits
 from .managed_parts import AGENT_OF, ENDS, Bank, Mail, Route, Sent, at_once
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class ManagedShop:
 
     def commits(self) -> int:
         """A number that changes when anybody commits to the manager's database."""
-        return int(self._eyes.execute("PRAGMA data_version").fetchone()[0])
+        return commits(self._eyes)
 
     def outside(self) -> object:
         """What is there when the manager is dead (see `World.killed`)."""

@@ -14,7 +14,7 @@ from typing import Any
 import aiosqlite  # noqa: F401  before the first world begins, which stands in for its thread
 
 from ..mistakes import mistake
-from .database_files import new_database
+from .database_files import commits, new_database
 from .order_log import Events, Rows
 
 SCHEMA = (
@@ -152,7 +152,7 @@ class ReadModel:
 
     def commits(self) -> int:
         """A number that changes when anybody commits: what is there when a process is dead."""
-        return int(self._eyes.execute("PRAGMA data_version").fetchone()[0])
+        return commits(self._eyes)
 
     def is_locked(self) -> bool:
         """True if nobody else could write at this moment."""
