@@ -112,12 +112,4 @@ def test_a_polite_end_leaves_nothing_running(tmp_path: Path, number: signal.Sign
 
 def descendants(pid: int) -> list[int]:
     """The processes that a process has started, and those that they have."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
-            continue
-        if parent == pid:
-            found += [int(folder.name), *descendants(int(folder.name))]
-    return found
+    return [one for child in processes.children(pid) for one in (child, *descendants(child))]

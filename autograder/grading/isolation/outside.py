@@ -21,6 +21,7 @@ from autograder.grading.verdict import Run
 
 from . import hearing, processes
 from .channel import KEY_BYTES, MOST_BYTES, Forged, Reader
+from .interrupts import postponed
 from .limits import Limits
 from .room import Room
 from .sandbox import Sandbox, environment
@@ -68,6 +69,7 @@ def grade_exercise(
     with Room(root, exercise) as room:
         conversation = _Conversation(room, sandbox, limits, run)
         try:
+            conversation.start()
             conversation.hold(files)
         finally:
             conversation.close()
@@ -86,13 +88,33 @@ class _Conversation:
         self._lines: queue.Queue[bytes] = queue.Queue(maxsize=64)
         self._output = bytearray()
         self._uid = sandbox.new_uid()
-        key = secrets.token_bytes(KEY_BYTES)
-        self._reader = Reader(key)
-        room.put(room.stubs)
+        self._key = secrets.token_bytes(KEY_BYTES)
+        self._reader = Reader(self._key)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start the child, listen to it, and tell it what it has to grade."""
+        self._room.put(self._room.stubs)
+        with postponed():
+            self._start_child()
+        self._say(
+            {
+                "key": self._key.hex(),
+                "graders": self._room.graders,
+                "limits": asdict(self._limits),
+                "uid": self._uid,
+                "processes": self._most_processes(),
+            }
+        )
+
+    def _start_child(self) -> None:
+        room, sandbox = self._room, self._sandbox
         scratch = "/tmp/home" if sandbox.real else str(room.folder / "home")
         start = _START.format(path=sandbox.grader_path)
+        python = ["-I", "-B", "-X", "utf8", "-c", start]
         self._child = subprocess.Popen(
-            sandbox.command(room.folder, ["-I", "-B", "-X", "utf8", "-c", start], limits),
+            sandbox.command(room.folder, python, self._limits),
             cwd=room.course,
             env=environment(scratch, self._token),
             stdin=subprocess.PIPE,
@@ -106,21 +128,17 @@ class _Conversation:
         ]
         for thread in self._threads:
             thread.start()
-        self._say(
-            {
-                "key": key.hex(),
-                "graders": room.graders,
-                "limits": asdict(limits),
-                "uid": self._uid,
-                "processes": self._most_processes(),
-            }
-        )
 
     def _most_processes(self) -> int | None:
         if os.name != "posix" or not Path("/proc/self").exists():
             return None
         others = 0 if self._uid is not None else processes.threads_of_user()
         return others + self._limits.processes
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._child is not None, "nobody has started it"
+        return self._child
 
     # -- what is said ---------------------------------------------------------------------------
 
@@ -179,17 +197,18 @@ class _Conversation:
             except queue.Empty:
                 if interrupted.is_set():
                     raise Interrupted from None
-                if self._child.poll() is not None and self._lines.empty():
+                if self._running.poll() is not None and self._lines.empty():
                     # A process that was forked may still hold the pipe open: do not wait for it.
                     return None
                 continue
             return self._reader.message(line) if line else None
 
     def _say(self, message: Mapping[str, Any]) -> None:
-        assert self._child.stdin is not None
+        pipe = self._running.stdin
+        assert pipe is not None
         with contextlib.suppress(OSError):  # it has ended: its silence will tell
-            self._child.stdin.write(json.dumps(message).encode() + b"\n")
-            self._child.stdin.flush()
+            pipe.write(json.dumps(message).encode() + b"\n")
+            pipe.flush()
 
     # -- how it ends ----------------------------------------------------------------------------
 
@@ -197,7 +216,7 @@ class _Conversation:
         if self._run.ended and before != "ready":
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(timeout=2)
+            self._running.wait(timeout=2)
         if not self._run.expected or before == "ready":
             self._end()
             said = hearing.clean(bytes(self._output[-4000:]).decode("utf-8", "replace"))
@@ -210,7 +229,7 @@ class _Conversation:
             )
 
     def _how_it_ended(self) -> str:
-        status = self._child.poll()
+        status = self._running.poll()
         if status is None:
             return "The grader's pipe was closed"
         number = -status if status < 0 else status - 128 if status > 128 else 0
@@ -227,17 +246,20 @@ class _Conversation:
         return f" in {name}" if name else ""
 
     def _end(self) -> None:
-        processes.end(self._child, self._token, shut_in=self._sandbox.real)
+        processes.end(self._running, self._token, shut_in=self._sandbox.real)
         for thread in self._threads:
             thread.join(timeout=5)
 
     def close(self) -> None:
         """Leave no process behind."""
-        self._end()
-        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        if self._child is None:
+            return
+        with postponed():
+            self._end()
+            for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
         self._run.output = hearing.clean(bytes(self._output).decode("utf-8", "replace"))
 
     # -- in threads -----------------------------------------------------------------------------

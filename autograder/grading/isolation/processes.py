@@ -17,9 +17,11 @@ _ROUNDS = 20
 def end(child: subprocess.Popen[bytes], token: str, *, shut_in: bool) -> None:
     """Kill the child with its group; what has left the group too, as far as it can be found.
 
-    In a process namespace everything dies with its first process. Elsewhere, on Linux, what the
-    child started is known by the token in its environment.
+    In a process namespace everything dies with its first process, a moment after the child that
+    made it: that is waited for. Elsewhere, on Linux, what the child started is known by the token
+    in its environment.
     """
+    first = children(child.pid) if shut_in else []
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -27,18 +29,29 @@ def end(child: subprocess.Popen[bytes], token: str, *, shut_in: bool) -> None:
     else:
         _kill_tree(child)
     child.wait()
-    if shut_in or sys.platform != "linux":
+    if sys.platform != "linux":
         return
     for _ in range(_ROUNDS):
         left = list(marked(token))
-        if not left:
-            return
         for pid in left:
-            try:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
+        if not left and not any(map(is_alive, first)):
+            return
         time.sleep(0.01)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that are there, on a system with /proc."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        if parent == pid:
+            found.append(int(folder.name))
+    return found
 
 
 def marked(token: str) -> Iterator[int]:

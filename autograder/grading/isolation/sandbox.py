@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from .interrupts import postponed
 from .limits import Limits
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -90,7 +91,8 @@ def find_sandbox() -> Sandbox:
         )
     tried = [*_bubblewrap(Limits()), "--", "/bin/true"]
     try:
-        done = subprocess.run(tried, capture_output=True, timeout=20, check=False)
+        with postponed():
+            done = subprocess.run(tried, capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return _plain(f"bubblewrap does not start here: {error}.")
     if done.returncode:
