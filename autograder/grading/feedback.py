@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import mistakes, promise, tree
+from . import mistakes, promise, tree, wording
 from .complaints import BadSubmission, Complaint
 from .frames import Frame, frames, learner_frames
 from .results import Note, TestResult
@@ -203,7 +203,8 @@ class Judge:
         """The mistake that an error names, and what it says, in a few lines."""
         if isinstance(error, AssertionError):
             name, text = mistakes.split(str(error))
-            return name, _shorten(_without_introspection(text)) or ["an assertion failed"]
+            said = [wording.one(line) for line in _without_introspection(text)]
+            return name, _shorten(said) or ["an assertion failed"]
         if type(error).__name__ == "CancelledError":
             return None, [_CANCELLED]
         did_not = _DID_NOT_RAISE.search(str(error))
