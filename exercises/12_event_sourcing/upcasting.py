@@ -28,19 +28,21 @@ the shop has recorded over the years, and what became of it:
 
 Rules
   1. `history` gives the events in the order of `rows`. One whose schema is the `newest` of its type
-     is given as it is.
+     is given as it is, even if there is a step from it: that one is for a later day.
   2. For any other one, `steps[type, schema]` says what becomes of it: none, one or several, each of
-     which may need further steps, and so on.
+     which may need further steps, and so on. They stay in the order of the step's list: all that
+     comes of the first one, then all that comes of the second.
   3. Position, stream, version and id are always those of the stored event. Of several that came of
      one, `part` says which it is, of how many `parts`: a reader who keeps its place moves it on
      after the last part.
   4. The store has one object for each event, and gives it to every reader. Nothing of it is ever
-     changed: neither by you, nor by a reader who changes what he has got from you.
-  5. If there is neither a step for an event nor is it the newest, UnknownEvent is raised. Its text
-     says position, type and schema, and which schema of this type is the newest known, if any is.
-     What came before it has been given.
-  6. A row is not asked for before the reader wants it. If the reader stops early and closes
-     `history`, `rows` is closed, too.
+     changed: neither by you, nor by a reader who changes what he has got from you. Whoever reads it
+     again gets what the first one got.
+  5. If there is neither a step for an event nor is it the newest, UnknownEvent is raised, also for
+     one that a step has made. Its text says position, type and schema, and which schema of this
+     type is the newest known, if any is. The rows before it have been given.
+  6. A row is not asked for before the reader wants it. `rows` is closed once `history` has ended,
+     also if that is by UnknownEvent, or because the reader stops early and closes it.
 
 Out of scope: data that is not as it is described above, and steps that go round in circles.
 """

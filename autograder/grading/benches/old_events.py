@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from copy import deepcopy
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 STREAM = "order-o-17"
 PLACED = {"order_id": "o-17", "customer": "ada", "items": {"lamp": 1}, "total": 8900}
@@ -30,14 +31,15 @@ class Log:
     def __init__(
         self, submission: Any, events: Iterable[tuple[str, int, Any]], first: int = 1
     ) -> None:
-        # Positions are of the whole log, in which other streams have events, too. The data are this
-        # log's own: whoever changes them changes them for no other test.
+        # Positions are of the whole log, in which other streams have events, too. Two events of
+        # one id are one event. The data are this log's own: whoever changes them changes them for
+        # no other test.
         self.stored = [
             submission.Stored(
-                100 + 7 * number,
+                600 + 75 * number,
                 STREAM,
                 first + number,
-                f"id-{number}",
+                str(uuid5(NAMESPACE_OID, repr((number, kind, schema, data)))),
                 kind,
                 schema,
                 deepcopy(data),

@@ -2,7 +2,7 @@
 behind them, wait for the garbage collector.
 
 mistake: generator-not-closed
-fails: test_who_stops_early_leaves_nothing_open
+fails: test_who_stops_early_leaves_nothing_open, test_what_nobody_can_read_is_an_error
 """
 
 from __future__ import annotations

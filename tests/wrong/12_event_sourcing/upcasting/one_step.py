@@ -3,7 +3,8 @@ written.
 
 mistake: upcasts-halfway
 fails: test_steps_are_taken_to_the_end, test_old_events_become_those_of_today,
-    test_what_was_not_recorded_is_what_was_true_then, test_every_event_keeps_its_place
+    test_what_was_not_recorded_is_what_was_true_then, test_every_event_keeps_its_place,
+    test_what_nobody_can_read_is_an_error
 """
 
 from __future__ import annotations
