@@ -17,7 +17,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
 from .current import current_process, here, world_on_loop_thread
 from .patches import Patches
@@ -37,6 +37,15 @@ _DEFAULT_TIMEOUT = 5.0
 _MANY_CURSORS = 100
 _FACTORY = 5
 """Where `sqlite3.connect` has its parameter `factory`."""
+
+
+_slow_answers: WeakKeyDictionary[World, float] = WeakKeyDictionary()
+
+
+def slow_answers(world: World, seconds: float) -> None:
+    """From now on each answer in this world is on its way for so long: a machine with too much to
+    do. What it is the answer to has been done before, as always."""
+    _slow_answers[world] = seconds
 
 
 class _LoopQueue:
@@ -94,7 +103,8 @@ class _LoopQueue:
             return
         loop = self._world.loop
         trip = _LONG if self._world.chance(0.1, "sqlite is slow") else _BACK
-        arrives = loop.now + self._world.latency("sqlite answers", *trip)
+        slow = _slow_answers.get(self._world, 0.0)
+        arrives = loop.now + (slow or self._world.latency("sqlite answers", *trip))
         self._arrived = max(self._arrived, arrives)
         loop.call_when(self._arrived, self._settle, future, how, value)
 

@@ -32,10 +32,10 @@ Commands
   3. They never wait for the broker, nor does the beginning of the block. It may be down for long.
 
 The relay, while the block runs
-  4. It publishes every row with sent 0, also those that another process has left: to the exchange
-     "orders", which is there (topic, durable), with the type as routing key and the row's data as
-     body, persistent, under the row's message_id. If the broker is there, a committed message is
-     in the queues within five seconds.
+  4. It publishes every row with sent 0, also those that another process has left, and none that is
+     not committed: to the exchange "orders", which is there (topic, durable), with the type as
+     routing key and the row's data as body, persistent, under the row's message_id. If the broker
+     is there, a committed message is in the queues within five seconds.
   5. `sent` becomes 1 when the broker has confirmed the message, and not before. The same message
      may be published twice, since nobody knows; but never not at all.
   6. What is returned by the broker (no queue is bound for it), or refused, is not sent. It is

@@ -2,11 +2,18 @@
 
 import asyncio
 import json
+import math
+from contextlib import suppress
 
 import pytest
 
+from autograder.grading import mistake
 from autograder.grading.benches.outbox_shop import SOON, make_shop_database, outbox_scenes
 from autograder.simulation import simulate
+from autograder.simulation.sqlite import slow_answers
+
+SLOW = 0.5
+"""Seconds that the answers of a database may be on their way to a program that has much to do."""
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +125,42 @@ async def test_cancelled_anywhere_it_is_all_or_nothing(world, submission, scene)
             "place_order of o-1 was cancelled; o-1 came in with the next order all the same"
         )
         assert outcome.fired or "o-1" in orders, "place_order returned, and there is no order"
+
+
+@pytest.mark.points(1)
+@pytest.mark.hint("What does a SELECT see that is sent with a connection that is in a transaction?")
+@simulate(seeds=2)
+async def test_what_was_never_committed_is_told_to_nobody(world, submission, scene):
+    """Of a command that is cancelled before its commit, while the relay looks, nobody hears."""
+    at = await scene(world, submission, keys=("OrderPlaced",))
+    tries = at.times_of("OrderCancelled")
+    at.tables.put("o-0", "cy", 100, more=1)  # no queue is bound for the second: it is tried again
+    async with at.open() as shop:
+        slow_answers(world, SLOW)
+        for statement in range(1, 5):  # of a command; its row is written with one of them
+            await asyncio.sleep(2 * SOON)
+            tries.clear()
+            with suppress(TimeoutError):
+                await at.broker.until(lambda: len(tries) >= 2, 3 * SOON)
+            if len(tries) < 2:
+                break  # other tests are about that
+            # It goes on as it has. Some relays look before they try it again, some after that, too.
+            pause = max(tries[1] - tries[0], 0.1)
+            looks = tries[1] + pause + (0.1 if world.seed % 2 else -SLOW)
+            begins = looks - SLOW * (statement + 0.5)
+            ahead = max(0, math.ceil((world.time() - begins) / pause))
+            await asyncio.sleep(begins + ahead * pause - world.time())
+            placing = asyncio.create_task(shop.place_order(f"o-{statement}", "ada", 4900))
+            await asyncio.wait([placing], timeout=SLOW * (statement + 0.8))
+            placing.cancel()
+            await asyncio.wait([placing])
+            if not placing.cancelled():
+                placing.exception()
+        await asyncio.sleep(2 * SOON)
+        slow_answers(world, 0)
+    assert at.untrue is None, mistake(
+        "dual-write", f"A command was cancelled half way, as the relay looked. {at.untrue}."
+    )
 
 
 @pytest.mark.points(2)

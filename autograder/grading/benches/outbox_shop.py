@@ -21,7 +21,7 @@ from .database_files import commits, new_database
 
 if TYPE_CHECKING:
     from autograder.simulation import World
-    from autograder.simulation.servers.amqp import AmqpBroker, Message
+    from autograder.simulation.servers.amqp import AmqpBroker, Happening, Message
 
 T = TypeVar("T")
 SCHEMA = (
@@ -274,9 +274,20 @@ class Scene:
             return
         if self.untrue is None and not self.tables.has(order, message.routing_key):
             self.untrue = (
-                f"The broker was told {message.routing_key} of {order}, and at that moment no row "
-                "of outbox said so: it was not committed, or not yet"
+                f"The broker was told {message.routing_key} of {order}, and at that moment the "
+                "order and its row of outbox were not committed, or not yet, or not both"
             )
+
+    def times_of(self, kind: str) -> list[float]:
+        """When messages of this type are published: a list that grows."""
+        times: list[float] = []
+
+        def heard(event: Happening) -> None:
+            if event.message is not None and event.message.routing_key == kind:
+                times.append(self.world.time())
+
+        self.broker.on("publish", heard)
+        return times
 
     @property
     def messages(self) -> list[Message]:

@@ -3,7 +3,7 @@
 Its commit is one for all that the connection has begun, and that may be half a command.
 
 mistake: dual-write
-fails: test_commands_run_side_by_side
+fails: test_commands_run_side_by_side, test_what_was_never_committed_is_told_to_nobody
 """
 
 import asyncio

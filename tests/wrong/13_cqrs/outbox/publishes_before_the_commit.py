@@ -11,7 +11,8 @@ fails: test_killed_anywhere_nothing_is_untold, test_a_command_changes_the_order_
     test_one_that_is_returned_holds_up_its_order, test_a_broken_connection_loses_nothing,
     test_it_carries_on_after_an_outage, test_two_relays_lose_nothing,
     test_what_is_refused_is_tried_again, test_what_was_left_behind_is_sent,
-    test_at_the_end_it_stops, test_messages_outlive_the_broker
+    test_at_the_end_it_stops, test_messages_outlive_the_broker,
+    test_what_was_never_committed_is_told_to_nobody
 """
 
 from __future__ import annotations

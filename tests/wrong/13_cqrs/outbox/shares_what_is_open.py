@@ -6,7 +6,7 @@ mistake: dual-write
 fails: test_commands_run_side_by_side, test_killed_anywhere_nothing_is_untold,
     test_cancelled_anywhere_it_is_all_or_nothing, test_two_relays_lose_nothing,
     test_one_that_is_returned_holds_up_its_order, test_a_broken_connection_loses_nothing,
-    test_a_command_changes_the_order_and_tells
+    test_a_command_changes_the_order_and_tells, test_what_was_never_committed_is_told_to_nobody
 """
 
 import asyncio
