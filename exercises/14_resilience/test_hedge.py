@@ -184,6 +184,11 @@ async def check_success(house, submission, got, expected, failed, other):
         f"Both doors were asked. The {failed} one failed, the {other} one would have answered, and "
         f"the call ended with {got!r}."
     )
+    early = [house.world.time() - at for at in getattr(house, other).cancelled_at[-1:]]
+    assert not early or early[0] < HAIR, (
+        f"the {failed} door failed, and {early[0]:.2f} s before that the {other} one had been "
+        f"cancelled, which would have answered; the call ended with {got!r}"
+    )
     if isinstance(got, submission.Unavailable):  # others may have been taken for answers
         raise AssertionError(mistake("first-finished-not-first-success", message))
     assert not isinstance(got, ConnectionError | TimeoutError), message

@@ -30,7 +30,7 @@ class Door:
         """When, and the request."""
         self.raised: list[BaseException] = []
         self.running = 0
-        self.cancelled = 0
+        self.cancelled_at: list[float] = []
 
     async def __call__(self, request: Any) -> Any:
         takes, outcome = self.takes, self.outcome
@@ -44,7 +44,7 @@ class Door:
                 raise answer
             return answer
         except asyncio.CancelledError:
-            self.cancelled += 1
+            self.cancelled_at.append(self.world.time())
             if self.tidy:
                 await asyncio.sleep(self.tidy)
             if self.tidy_error is not None:
@@ -52,6 +52,11 @@ class Door:
             raise
         finally:
             self.running -= 1
+
+    @property
+    def cancelled(self) -> int:
+        """How often it was cancelled."""
+        return len(self.cancelled_at)
 
 
 class House:
@@ -69,12 +74,20 @@ class House:
 
     async def call(self, request: Any = None) -> Any:
         """Make a call; what it returned, or the exception it raised."""
+        began, before = self.world.time(), self.first.cancelled
         task = asyncio.create_task(self.hedge.call(request or self.get), name="caller")
         await asyncio.wait([task], timeout=LONG)
         if not task.done():
             task.cancel()
+            gone = self.first.cancelled_at[before:]
             await asyncio.wait([task])
-            raise AssertionError(f"a call had not ended after {LONG:g} s")
+            told = f"a call had not ended after {LONG:g} s"
+            if gone:
+                told += (
+                    f": the first door was cancelled after {gone[0] - began:.2f} s, without an "
+                    "answer of either, and the second one takes its time"
+                )
+            raise AssertionError(told)
         if task.cancelled():
             return asyncio.CancelledError()
         return task.exception() or task.result()
