@@ -8,9 +8,10 @@ Write `tumbling` and `sliding`. Each is an async generator, or returns one. `Eve
 given; leave them as they are.
 
 Rules
-  1. A window begins at a multiple of `step` (of `size` for tumbling ones; 0 is one) and lasts for
-     `size` seconds. It holds the events with start <= time < end, in the order of their times, and
-     of their coming if those are equal. A window without events is never given.
+  1. A window begins at a multiple of `step` (of `size` for tumbling ones) and lasts for `size`
+     seconds. It may begin before 0: an event at 7 is in the windows of -40, -20 and 0 if `size` is
+     60 and `step` 20. A window holds the events with start <= time < end, in the order of their
+     times, and of their coming if those are equal. A window without events is never given.
   2. The watermark is the latest time of all events so far, less `lateness`. A window is complete as
      soon as the watermark has reached its end. It is given as soon as it is complete: before the
      next event is asked for. Of several complete ones the earliest comes first.
@@ -23,7 +24,7 @@ Rules
      somebody who does not want any more: `events` is closed (`aclose()`), and its clean-up is over.
   6. What has been given is forgotten: memory is needed for windows that are not complete only.
 
-Out of scope: times before 0, `size` that is no multiple of `step`, an `on_late` that raises, a
+Out of scope: events before 0, `size` that is no multiple of `step`, an `on_late` that raises, a
 second cancellation during the clean-up, and generators that were never asked for anything.
 """
 
