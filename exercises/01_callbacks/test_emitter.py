@@ -70,6 +70,11 @@ def test_handlers_are_called_in_the_order_they_were_added(submission):
     scene.emit("progress")
     expected += [(name, ()) for name in ("bar", "log", "mail")]
     assert scene.calls == expected, f"emitted again, without arguments: {scene.calls[3:]}"
+    scene.calls.clear()
+    scene.emitter.on("start", lambda: [scene.emit("progress"), scene.calls.append("it returned")])
+    scene.emit("start")
+    expected = [*expected[3:], "it returned"]
+    assert scene.calls == expected, f"a handler emitted 'progress': {scene.calls}"
 
 
 @pytest.mark.points(1)
@@ -378,9 +383,9 @@ def test_a_handler_that_raises_stops_nobody(submission):
 def test_an_error_goes_to_the_loop(submission):
     """What a handler raises goes to the loop: the same object, once."""
     scene = Scene(submission)
-    errors = [HandlerFailed("first"), HandlerFailed("second")]
-    for error in errors:
-        scene.emitter.on("news", scene.failing(str(error), error))
+    errors = [HandlerFailed("no space"), HandlerFailed("no space")]
+    for name, error in zip(("first", "second"), errors, strict=True):
+        scene.emitter.on("news", scene.failing(name, error))
     scene.emitter.on("news", scene.handler("third"))
     scene.emitter.on("start", scene.emit)  # an emit under way while the handlers fail
     scene.emit("start")

@@ -106,10 +106,11 @@ def stock(shop, submission, *, number="A1", turns=(1, 1, 1), customer="ada", lin
         ("find_customer", customer): [
             (turns[1], "done", submission.Customer(customer, price_list))
         ],
-        ("find_prices", price_list): [(turns[2], "done", {"tea": 450, "cup": 1200, "pot": 2900})],
+        ("find_prices", price_list): [(turns[2], "done", dict(PRICES))],
     }
 
 
+PRICES = {"tea": 450, "cup": 1200, "pot": 2900, "card": 0}
 TOTAL = 2 * 450 + 3 * 1200
 KEYS = {"find_order": "A1", "find_customer": "ada", "find_prices": "ada's prices"}
 
@@ -175,6 +176,8 @@ def test_the_total_is_the_sum_of_quantity_times_price(submission):
     assert shop.asked == list(KEYS.items()), (
         f"the shop was asked {shop.asked}; expected {list(KEYS.items())}"
     )
+    shop = open_shop(submission, lines={"tea": 2, "card": 1})
+    assert_total(Call(submission, shop), shop, 900, "2 tea at 450 and a card that costs 0")
 
 
 @pytest.mark.points(1)

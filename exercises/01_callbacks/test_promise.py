@@ -94,9 +94,16 @@ def test_what_start_raises_rejects_the_promise(submission):
         resolve("24.90")
         raise error
 
-    for start, expected in (
-        (lambda resolve, reject: raiser(error)(None), ("on_error", error)),
-        (resolve_and_raise, ("on_done", "24.90")),
+    def take_over_and_raise(resolve, reject):
+        inner, resolve_inner, _ = scene.promise()
+        resolve(inner)
+        scene.loop.call_soon(resolve_inner, "29.90")
+        raise error
+
+    for story, start, expected in (
+        ("start raised", lambda resolve, reject: raiser(error)(None), ("on_error", error)),
+        ("start resolved, and raised", resolve_and_raise, ("on_done", "24.90")),
+        ("start resolved with a promise, and raised", take_over_and_raise, ("on_done", "29.90")),
     ):
         scene = Scene(submission)
         try:
@@ -105,7 +112,7 @@ def test_what_start_raises_rejects_the_promise(submission):
             raise AssertionError("start raised, and so did Promise(call_soon, start)") from None
         scene.listen(promise)
         scene.run()
-        scene.assert_told(expected, after="start raised")
+        scene.assert_told(expected, after=story)
 
 
 @pytest.mark.points(2)
