@@ -28,8 +28,9 @@ Rules
      Bytes that come after that are for the next read; of a write nothing more is sent, and the
      next write begins at its own beginning.
   8. `close(sock)` ends all operations on the socket with OperationAborted, unregisters it and
-     closes it. What is started on a socket that is closed ends with OperationAborted. A socket that
-     is opened later is another one, even if it gets the same file descriptor.
+     closes it. What is started on a socket that is closed, whoever has closed it, ends with
+     OperationAborted. A socket that is opened later is another one, even if it gets the same file
+     descriptor.
   9. A socket is registered only while operations are outstanding on it, and only for what they
      need: EVENT_READ for reads, EVENT_WRITE for writes. A function that is called later than that
      does nothing.

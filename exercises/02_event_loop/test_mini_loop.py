@@ -1,6 +1,7 @@
 """Grades mini_loop.py."""
 
 import selectors
+from functools import partial
 
 import pytest
 
@@ -68,6 +69,15 @@ def test_no_timer_is_called_too_early(submission):
     assert scene.calls, "the timer was never called"
     when = scene.calls[0][1]
     assert when >= 10, f"select came back too early, and the timer of 10 s was called at {when} s"
+
+    scene = Scene(submission)
+    later = partial(scene.loop.call_later, 1, scene.note("timer"))
+    scene.loop.call_soon(scene.note("work", partial(scene.work, 10), later))
+    scene.run()
+    assert scene.calls == [("work", 0), ("timer", 11)], (
+        "a call worked from 0 s to 10 s, and then asked for a timer in 1 s; called were (name, "
+        f"time): {scene.calls}"
+    )
 
 
 @pytest.mark.points(1)

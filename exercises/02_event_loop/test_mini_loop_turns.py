@@ -189,7 +189,7 @@ def test_one_that_raises_does_not_end_the_loop(submission, kind):
 
 @pytest.mark.points(1)
 def test_ctrl_c_leaves_the_loop(submission):
-    """What is no Exception, such as KeyboardInterrupt, is not held back: it leaves run."""
+    """What is no Exception, such as KeyboardInterrupt, leaves run, which can be called again."""
     for kind in (KeyboardInterrupt, SystemExit):
         scene = Scene(submission)
 
@@ -200,6 +200,9 @@ def test_ctrl_c_leaves_the_loop(submission):
         try:
             scene.loop.run()
         except kind:
+            scene.loop.call_soon(scene.note("next"))
+            scene.run()
+            assert "next" in scene.names, f"{kind.__name__} left run; run again called nothing"
             continue
         raise AssertionError(
             f"a call raised {kind.__name__}, and run went on as if nothing had been; report was "

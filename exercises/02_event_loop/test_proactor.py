@@ -52,12 +52,13 @@ def test_read_gives_what_came(desk):
 def test_read_gives_nothing_at_the_end(desk):
     """When the other side has closed, a read gives what is left, and the next one b""."""
     ours, peer = desk.pair()
-    waiting = desk.proactor.read(ours, 100)
+    waiting, second = desk.proactor.read(ours, 100), desk.proactor.read(ours, 100)
+    third = desk.proactor.read(ours, 100)
     peer.send(b"the end")
     peer.sock.close()
-    last = ended(desk, waiting, "the read that waited")
-    after = ended(desk, desk.proactor.read(ours, 100), "a read at the end of the stream")
-    assert (last, after) == (b"the end", b""), f"two reads gave {last!r} and {after!r}"
+    got = [ended(desk, read, "a read that waited") for read in (waiting, second, third)]
+    got.append(ended(desk, desk.proactor.read(ours, 100), "a read at the end of the stream"))
+    assert got == [b"the end", b"", b"", b""], f"four reads gave {got}"
 
 
 @pytest.mark.points(1)
@@ -241,6 +242,16 @@ def test_callbacks_come_through_call_soon(desk):
     assert names == ["read", "late", "cancelled", "closed"], f"callbacks called: {names}"
     assert not desk.astray, (
         f"the callbacks {desk.astray} were called by the proactor itself, and not through call_soon"
+    )
+    ours, peer = desk.pair()
+    peer.send(b"there already")
+    read = desk.proactor.read(ours, 100)
+    read.add_done_callback(desk.fail)
+    read.add_done_callback(desk.note("second"))
+    desk.until(lambda: desk.count("second"))
+    assert desk.count("second") == 1, (
+        "a read had two callbacks, of which the first raised an exception; the second was called "
+        f"{desk.count('second')} times"
     )
 
 

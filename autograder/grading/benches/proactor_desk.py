@@ -50,6 +50,7 @@ class Desk:
         self.sockets: list[socket.socket] = []
         self.calls: list[tuple[str, Any]] = []
         self.astray: list[str] = []
+        self.failure = RuntimeError("a done-callback failed")
         self._in_loop = False
         self._patience = Patience(submission.Proactor)
         self.proactor = submission.Proactor(self.selector, self.loop.call_soon)
@@ -86,6 +87,10 @@ class Desk:
 
         return callback
 
+    def fail(self, completion: Any) -> None:
+        """A done-callback that raises ``failure``, which the loop outlives."""
+        raise self.failure
+
     def count(self, name: str) -> int:
         """How often the done-callback of this name has been called."""
         return sum(called == name for called, _ in self.calls)
@@ -107,6 +112,7 @@ class Desk:
             self.loop.run()
         finally:
             self._in_loop = False
+        self.loop.take(self.failure)
         self.loop.raise_unexpected()
         return bool(pairs)
 
