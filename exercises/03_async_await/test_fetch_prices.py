@@ -175,7 +175,7 @@ async def test_no_urls_give_no_results(world, submission):
 @pytest.mark.hint("An await in a loop waits for one before it begins the next: start all first.")
 @simulate(seeds=2, steps=STEPS)
 async def test_requests_run_at_the_same_time(world, submission):
-    """Twelve URLs that each take a second are all in flight at once if the limit is twelve."""
+    """Twelve URLs are all in flight at once if the limit is twelve; each call has its own limit."""
     server, urls = await serve(world, {f"/{n}": priced("5.00") for n in range(12)}, delay=1.0)
     async with aiohttp.ClientSession() as session:
         await submission.fetch_prices(session, urls, limit=12)
@@ -185,6 +185,13 @@ async def test_requests_run_at_the_same_time(world, submission):
         "had ended.",
     )
     assert server.peak == 12, f"{server.peak} requests were in flight at once; 12 were allowed"
+    server.peak = 0
+    async with aiohttp.ClientSession() as session:
+        await submission.fetch_prices(session, urls, limit=4)
+    assert server.peak == 4, (
+        "called again, with limit=4 after limit=12, fetch_prices had "
+        f"{server.peak} requests in flight at once"
+    )
 
 
 @pytest.mark.points(2)

@@ -103,19 +103,19 @@ async def test_a_failure_is_no_answer(world, submission):
     """When the fastest mirrors fail, the first one that succeeds gives the result."""
     mirrors = Mirrors(world)
     mirrors.add("fra", after=world.latency("fra", 0.1, 0.9), error=MirrorDown("fra"))
-    mirrors.add("osl", after=5.0)
-    mirrors.add("ams", after=1.0)
+    mirrors.add("osl", after=500.0)
+    mirrors.add("ams", after=100.0)
     mirrors.add("mad", after=world.latency("mad", 0.2, 0.9), error=MirrorDown("mad"))
     try:
         answer = await submission.first_success(mirrors.all)
     except (MirrorDown, ExceptionGroup) as error:
         mirrors_fault = isinstance(error, MirrorDown) or error.split(MirrorDown)[1] is None
-        assert not mirrors_fault or world.time() >= 1.0, mistake(  # noqa: PT017
+        assert not mirrors_fault or world.time() >= 100.0, mistake(  # noqa: PT017
             "first-finished-not-first-success",
             f"A mirror failed, and first_success raised {error!r}; ams would have answered.",
         )
         assert not mirrors_fault, (  # noqa: PT017
-            f"ams had answered after 1 s, and first_success raised {error!r} all the same: the "
+            f"ams had answered after 100 s, and first_success raised {error!r} all the same: the "
             "failure of another mirror went over the answer"
         )
         raise
@@ -143,8 +143,8 @@ async def test_a_failure_and_an_answer_in_one_moment(world, submission):
 @pytest.mark.points(1)
 @simulate(seeds=1, steps=STEPS)
 async def test_any_value_is_an_answer(world, submission):
-    """None, 0, an empty string and False are answers too."""
-    for value in (None, 0, "", False):
+    """None, 0, an empty string, False and an exception are answers too, if they are returned."""
+    for value in (None, 0, "", False, MirrorDown("of the log")):
         mirrors = Mirrors(world)
         mirrors.add("fra", after=0.5, error=MirrorDown("fra"))
         mirrors.add("ams", after=1.0, answer=[value])

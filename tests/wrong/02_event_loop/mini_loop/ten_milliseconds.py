@@ -3,9 +3,9 @@
 mistake: busy-poll
 fails: test_it_waits_in_select, test_without_timers_it_waits_for_a_socket,
     test_timers_are_called_at_their_time, test_a_socket_wakes_the_loop,
-    test_run_returns_when_nothing_is_left,
-    test_nobody_waits_for_a_cancelled_timer, test_late_timers_are_called_in_order,
-    test_calls_asked_for_by_calls_are_made, test_a_time_that_has_passed_is_due_at_once
+    test_run_returns_when_nothing_is_left, test_nobody_waits_for_a_cancelled_timer,
+    test_late_timers_are_called_in_order, test_calls_asked_for_by_calls_are_made,
+    test_a_time_that_has_passed_is_due_at_once, test_no_timer_is_called_too_early
 """
 
 from __future__ import annotations

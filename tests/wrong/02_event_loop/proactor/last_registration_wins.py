@@ -9,7 +9,7 @@ fails: test_reads_and_writes_do_not_wait_for_each_other, test_close_ends_everyth
     test_an_error_ends_its_operation, test_a_completion_calls_back_once, test_readiness_is_a_rumour,
     test_cancelling_one_leaves_the_others_alone, test_a_new_socket_is_not_the_old_one,
     test_the_end_of_reading_is_not_the_end_of_writing,
-    test_a_write_that_fails_half_way_leaves_the_next_whole
+    test_a_write_that_fails_half_way_leaves_the_next_whole, test_read_gives_nothing_at_the_end
 """
 
 import selectors

@@ -5,7 +5,8 @@ fails: test_every_read_gets_its_own_bytes, test_every_write_ends,
     test_a_cancelled_read_leaves_the_bytes_to_the_next, test_a_cancelled_write_sends_no_more,
     test_close_ends_everything_on_the_socket, test_an_error_ends_its_operation,
     test_cancelling_one_leaves_the_others_alone,
-    test_a_write_that_fails_half_way_leaves_the_next_whole
+    test_a_write_that_fails_half_way_leaves_the_next_whole, test_read_gives_nothing_at_the_end,
+    test_callbacks_come_through_call_soon
 """
 
 from __future__ import annotations

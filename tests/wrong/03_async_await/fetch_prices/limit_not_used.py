@@ -2,7 +2,7 @@
 
 mistake: unbounded-concurrency
 fails: test_no_more_than_the_limit_are_in_flight,
-    test_a_request_is_in_flight_until_its_body_is_there
+    test_a_request_is_in_flight_until_its_body_is_there, test_requests_run_at_the_same_time
 """
 
 import asyncio
