@@ -134,6 +134,9 @@ async def test_a_decision_is_recorded_on_what_it_was_decided_on(world, submissio
 async def test_what_others_have_recorded_counts(world, submission):
     """Each command is decided on what is recorded by then, by this process or by others."""
     shop = Shop(world, submission, ())
+    early = shop.desk.command("ConfirmDelivery")
+    got = await shop.handle(early)
+    assert got == "Refused", f"there is no order yet, and ConfirmDelivery gave {got}"
     for kind, who in (
         ("PlaceOrder", "us"), ("ReserveStock", "others"), ("TakePayment", "us"),
         ("ShipOrder", "others"), ("ConfirmDelivery", "us"),
@@ -141,11 +144,12 @@ async def test_what_others_have_recorded_counts(world, submission):
         if who == "others":
             shop.store.events += shop.rival(kind)()
             continue
-        command = shop.desk.command(kind)
+        command = early if kind == "ConfirmDelivery" else shop.desk.command(kind)
         expected = shop.desk.expected(shop.store.events, command)
         got = await shop.handle(command)
+        again = ", which had been refused before that," if command is early else ""
         assert got == expected, (
-            f"somebody else had recorded {said(shop.others)}; {kind} gave "
+            f"somebody else had recorded {said(shop.others)}; {kind}{again} gave "
             f"{got if isinstance(got, str) else said(got)}, expected {said(expected)}"
         )
 

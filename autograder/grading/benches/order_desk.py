@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import copyreg
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any
 
 ORDER = "o-17"
@@ -127,6 +130,18 @@ def facts(history: Iterable[Any]) -> tuple[str | None, int, int]:
             case "OrderShipped" | "OrderDelivered" | "OrderCancelled" as name:
                 status = name.removeprefix("Order").lower()
     return status, total, paid
+
+
+def copied(thing: Any) -> Any:
+    """A copy of a state, an event or a command, to the bottom.
+
+    `copy` cannot copy read-only views of dicts, which are just the thing for a frozen state.
+    """
+    copyreg.pickle(MappingProxyType, lambda view: (MappingProxyType, (dict(view),)))
+    try:
+        return copy.deepcopy(thing)
+    finally:
+        del copyreg.dispatch_table[MappingProxyType]
 
 
 # -- how it is told -------------------------------------------------------------------------------
