@@ -338,7 +338,7 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
         self._check_closed()
-        return self.world.worker_threads().submit(func, args)
+        return self.world.worker_threads().submit(func, args, executor)
 
     async def shutdown_default_executor(self, *_: object) -> None: ...
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from .clock import real_monotonic, real_sleep
 from .conditions import is_ours, real_threads
 from .current import current_process, here
+from .executors import Executors, Lanes
 from .problems import Deadlock, Problem
 
 if TYPE_CHECKING:
@@ -83,6 +84,18 @@ class Worker:
         self._thread = 0
         self.stops = 0
         self.process = current_process.get()
+        self.lanes: Lanes | None = None
+        self.thread: Thread | None = None
+
+    def prepend(self, first: Callable[..., None], args: tuple[Any, ...]) -> None:
+        """Call something else first."""
+        call = self._call
+
+        def both() -> None:
+            first(*args)
+            call()
+
+        self._call = both
 
     def run(self) -> None:
         """The thread's body."""
@@ -157,11 +170,15 @@ class Workers:
         self._detached: set[Worker] = set()
         self._over = False
         self._lock = threading.Lock()
+        self._executors = Executors(self)
+        self.threads = _threads
         self.awaited = False
 
     # -- the loop's side ----------------------------------------------------------------------
 
-    def submit(self, func: Callable[..., Any], args: tuple[Any, ...]) -> asyncio.Future[Any]:
+    def submit(
+        self, func: Callable[..., Any], args: tuple[Any, ...], pool: Any = None
+    ) -> asyncio.Future[Any]:
         """Run a function in a new worker; gives the loop's future of its result."""
         loop = self.world.loop
         future: asyncio.Future[Any] = loop.create_future()
@@ -179,16 +196,26 @@ class Workers:
                 self._report(_succeed, future, result)
 
         name = getattr(func, "__qualname__", type(func).__name__)
-        self.start(call, self.world.latency(f"worker {name}", *_OVERHEAD))
+        worker, delay = Worker(self, call), self.world.latency(f"worker {name}", *_OVERHEAD)
+        lanes = self._executors.lanes(pool)
+        if lanes is None:
+            self.start(worker, delay)
+        else:
+            lanes.start(worker, delay)
         return future
 
-    def start(self, call: Callable[[], None], delay: float = 0.0) -> Worker:
-        """Start a worker after ``delay`` virtual seconds."""
+    def begin(self, call: Callable[[], None]) -> Worker:
+        """Start a worker at once."""
         worker = Worker(self, call)
-        self.busy.add(worker)
-        _threads.start(worker)
-        self.resume_later(delay, worker)
+        self.start(worker, 0.0)
         return worker
+
+    def start(self, worker: Worker, delay: float, thread: Thread | None = None) -> None:
+        """Start a worker after ``delay`` virtual seconds, in this thread or in any."""
+        self.busy.add(worker)
+        worker.thread = thread
+        _threads.start(worker, thread)
+        self.resume_later(delay, worker)
 
     def _let_run(self, worker: Worker, stop: int) -> None:
         """Hand over to a worker, and wait until it parks, ends or blocks on something real."""
@@ -247,6 +274,7 @@ class Workers:
             worker.end()
         for worker in list(self._detached):
             worker.stop_spinning()
+        self._executors.close()
 
     # -- the worker's side --------------------------------------------------------------------
 
@@ -269,6 +297,11 @@ class Workers:
 
     def finished(self, worker: Worker) -> None:
         self.busy.discard(worker)
+        if worker.lanes is not None:
+            with suppress(RuntimeError):  # the loop is closed, and so is the world
+                self.world.loop.call_soon_threadsafe(
+                    worker.lanes.left, worker.thread, context=contextvars.Context()
+                )
         self.give_back(worker)
 
     def give_back(self, worker: Worker) -> None:
@@ -298,23 +331,52 @@ class _Threads:
     """Real threads, kept for the next worker: starting one costs more than a small world."""
 
     def __init__(self) -> None:
-        self._idle: deque[_Thread] = deque()
+        self._idle: deque[Thread] = deque()
 
-    def start(self, worker: Worker) -> None:
-        try:
-            thread = self._idle.pop()
-        except IndexError:
-            thread = _Thread(self._idle)
-            is_ours(thread).start()
-        thread.jobs.append(worker)
+    def start(self, worker: Worker, thread: Thread | None = None) -> None:
+        thread = thread or self._take()
+        with thread.lock:  # a lent one may not be quite done with its last job
+            thread.jobs.append(worker)
+            thread.at_work = True
         thread.wanted.release()
 
+    def lend(self) -> Thread:
+        """A thread for one pool only, until it is taken back."""
+        thread = self._take()
+        thread.lent = True
+        return thread
 
-class _Thread(threading.Thread):
-    def __init__(self, idle: deque[_Thread]) -> None:
+    def take_back(self, thread: Thread) -> None:
+        """It is for anybody again, when it is done with what it does."""
+        with thread.lock:
+            thread.lent = False
+            if not thread.at_work:
+                self._idle.append(thread)
+
+    def _take(self) -> Thread:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            thread = Thread(self._idle)
+            is_ours(thread).start()
+            return thread
+
+
+class Thread(threading.Thread):
+    """A real one, which does the work of one worker after another.
+
+    Attributes:
+        at_work: False while it waits for work.
+        lent: True if it is not for anybody.
+    """
+
+    def __init__(self, idle: deque[Thread]) -> None:
         super().__init__(name="simulated worker", daemon=True)
         self.jobs: deque[Worker] = deque()
         self.wanted = threading.Semaphore(0)
+        self.lock = allocate_lock()
+        self.at_work = False
+        self.lent = False
         self._idle = idle
 
     def run(self) -> None:
@@ -322,7 +384,10 @@ class _Thread(threading.Thread):
             with suppress(WorldIsOver):  # it came too late for the worker it was meant for
                 self.wanted.acquire()
                 self.jobs.popleft().run()
-                self._idle.append(self)
+                with self.lock:
+                    self.at_work = bool(self.jobs)
+                    if not self.at_work and not self.lent:
+                        self._idle.append(self)
 
 
 _threads = _Threads()

@@ -188,6 +188,78 @@ def test_a_pool_handed_to_run_in_executor_is_simulated() -> None:
     assert run(program) == pytest.approx(100, abs=0.1)
 
 
+def test_a_pool_of_one_thread_is_one_thread() -> None:
+    """Its jobs come one after another, in order, all in the same thread."""
+
+    async def program(world: World) -> tuple[list[int], int, float]:
+        done, threads = [], set()
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+
+        def job(number: int) -> None:
+            threads.add(threading.get_ident())
+            time.sleep(10 - number)
+            done.append(number)
+
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(pool, job, n) for n in range(4)))
+        await asyncio.to_thread(time.sleep, 1)  # which is another thread
+        await loop.run_in_executor(pool, job, 4)
+        return done, len(threads), world.time()
+
+    for seed in range(20):
+        done, threads, seconds = run(program, seed)
+        assert done == [0, 1, 2, 3, 4]
+        assert threads == 1
+        assert seconds == pytest.approx(10 + 9 + 8 + 7 + 1 + 6, abs=0.1)
+
+
+def test_a_pool_of_two_threads_has_two_jobs_at_a_time() -> None:
+    """The third one waits for whichever is done first, and each thread is made ready once."""
+
+    async def program(world: World) -> tuple[float, int]:
+        ready: list[str] = []
+        pool = concurrent.futures.ThreadPoolExecutor(2, initializer=ready.append, initargs=("",))
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(pool, time.sleep, 10) for _ in range(5)))
+        return world.time(), len(ready)
+
+    assert run(program) == (pytest.approx(30, abs=0.1), 2)
+
+
+def test_a_job_that_was_cancelled_in_time_is_not_done() -> None:
+    """Whoever cancels what still waits for a thread of the pool has it left out."""
+
+    async def program(world: World) -> list[str]:
+        done: list[str] = []
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        loop = asyncio.get_running_loop()
+        first = loop.run_in_executor(pool, time.sleep, 10)
+        second = loop.run_in_executor(pool, done.append, "second")
+        third = loop.run_in_executor(pool, done.append, "third")
+        await asyncio.sleep(1)
+        second.cancel()
+        await asyncio.wait([first, third])
+        return done
+
+    assert run(program) == ["third"]
+
+
+def test_the_threads_of_a_pool_are_used_again() -> None:
+    """Many worlds with pools of their own do not make more and more threads."""
+
+    async def program(world: World) -> None:
+        pool = concurrent.futures.ThreadPoolExecutor(2)
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(pool, time.sleep, 1) for _ in range(3)))
+        loop.run_in_executor(pool, time.sleep, 1000)  # nobody waits for that
+
+    run(program)
+    before = threading.active_count()
+    for seed in range(30):
+        run(program, seed)
+    assert threading.active_count() <= before + 2
+
+
 def test_threads_repeat_from_their_seed() -> None:
     """Who finishes first differs from world to world, and is the same in the same world."""
 
