@@ -8,7 +8,7 @@ fails: test_the_same_question_has_the_same_answer,
     test_what_decides_no_events_appends_nothing, test_a_conflict_begins_again,
     test_it_gives_up_in_the_end, test_a_decision_is_recorded_on_what_it_was_decided_on,
     test_what_is_given_is_left_as_it_is, test_killed_anywhere_and_sent_again,
-    test_two_deliveries_of_a_command_are_one
+    test_two_deliveries_of_a_command_are_one, test_what_others_have_recorded_counts
 """
 
 from __future__ import annotations
