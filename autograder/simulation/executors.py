@@ -7,9 +7,15 @@ threads there is a lane here.
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+
+from .current import here, world_on_loop_thread
+from .patches import Patches
+from .problems import Refused
 
 if TYPE_CHECKING:
     from .workers import Thread, Worker, Workers
@@ -39,6 +45,17 @@ class Lanes:
         self._free.append(thread)
         self._next()
 
+    def hurry(self, future: Future[Any]) -> None:
+        """The loop's thread waits for that, so that nobody else runs: let the jobs be done now.
+
+        A job that sleeps stays where it is.
+        """
+        while not future.done() and self._waiting and self._free:
+            self._next()
+        for worker in list(self._workers.busy):
+            if worker.lanes is self and worker.stops == 0 and not future.done():
+                self._workers.let_run(worker, 0)
+
     def _next(self) -> None:
         if not self._waiting:
             return
@@ -66,15 +83,69 @@ class Executors:
         self._lanes: dict[Any, Lanes] = {}
 
     def lanes(self, pool: Any) -> Lanes | None:
-        """The lanes of a pool; None if it has as many threads as anybody wants."""
+        """The lanes of a pool; None if it has as many threads as anybody wants.
+
+        Raises:
+            RuntimeError: the pool has been shut down.
+        """
         count = getattr(pool, "_max_workers", None)
         if not isinstance(count, int):
             return None
+        if getattr(pool, "_shutdown", False):
+            raise RuntimeError("cannot schedule new futures after shutdown")
         if pool not in self._lanes:
             self._lanes[pool] = Lanes(self._workers, pool, count)
         return self._lanes[pool]
+
+    def submit(self, pool: Any, call: Callable[[], Any]) -> Future[Any]:
+        """What ``pool.submit`` does in a world."""
+        lanes = self.lanes(pool)
+        assert lanes is not None
+        future = Job(lanes)
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = call()
+            except Exception as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        lanes.start(self._workers.worker(work), self._workers.overhead(call))
+        return future
 
     def close(self) -> None:
         """The world has ended."""
         for lanes in self._lanes.values():
             lanes.close()
+
+
+class Job(Future[Any]):
+    """What ``submit`` gives in a world."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        super().__init__()
+        self._lanes = lanes
+
+    def result(self, timeout: float | None = None) -> Any:
+        world = world_on_loop_thread()
+        if world is not None and not self.done():
+            world.blocked("concurrent.futures.Future.result()", "await asyncio.wrap_future(...)")
+            self._lanes.hurry(self)
+            if not self.done():
+                raise Refused("The loop's thread waits for one that waits for the loop.")
+        return super().result(timeout)
+
+
+def install(patches: Patches) -> None:
+    """A pool to which something is submitted in a world is one of this world's."""
+
+    def submit(self: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if here.world is None:
+            return original(self, fn, *args, **kwargs)  # type: ignore[no-any-return]
+        call = functools.partial(fn, *args, **kwargs)
+        return here.world.worker_threads().executors.submit(self, call)
+
+    original = patches.put(ThreadPoolExecutor, "submit", submit)

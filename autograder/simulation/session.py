@@ -15,7 +15,17 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
-from . import clock, conditions, detectors, locks, ordering, refusals, sqlite, waiting_for
+from . import (
+    clock,
+    conditions,
+    detectors,
+    executors,
+    locks,
+    ordering,
+    refusals,
+    sqlite,
+    waiting_for,
+)
 from .current import here, world_on_loop_thread
 from .limits import Watch, watched
 from .ownership import Ownership
@@ -106,6 +116,7 @@ def _install(stack: ExitStack, new: Session) -> None:
     detectors.install(patches, world_on_loop_thread)
     sqlite.install(patches)
     conditions.install(patches)
+    executors.install(patches)
     waiting_for.install(patches)
     ordering.install(patches)
     _suspend_at_breakpoints(patches)

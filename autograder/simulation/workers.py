@@ -170,7 +170,7 @@ class Workers:
         self._detached: set[Worker] = set()
         self._over = False
         self._lock = threading.Lock()
-        self._executors = Executors(self)
+        self.executors = Executors(self)
         self.threads = _threads
         self.awaited = False
 
@@ -195,20 +195,22 @@ class Workers:
             else:
                 self._report(_succeed, future, result)
 
-        name = getattr(func, "__qualname__", type(func).__name__)
-        worker, delay = Worker(self, call), self.world.latency(f"worker {name}", *_OVERHEAD)
-        lanes = self._executors.lanes(pool)
+        worker, delay = self.worker(call), self.overhead(func)
+        lanes = self.executors.lanes(pool)
         if lanes is None:
             self.start(worker, delay)
         else:
             lanes.start(worker, delay)
         return future
 
-    def begin(self, call: Callable[[], None]) -> Worker:
-        """Start a worker at once."""
-        worker = Worker(self, call)
-        self.start(worker, 0.0)
-        return worker
+    def worker(self, call: Callable[[], None]) -> Worker:
+        """One that has not begun."""
+        return Worker(self, call)
+
+    def overhead(self, func: Callable[..., Any]) -> float:
+        """Virtual seconds until a function is called that a thread is given."""
+        name = getattr(func, "__qualname__", type(func).__name__)
+        return self.world.latency(f"worker {name}", *_OVERHEAD)
 
     def start(self, worker: Worker, delay: float, thread: Thread | None = None) -> None:
         """Start a worker after ``delay`` virtual seconds, in this thread or in any."""
@@ -217,7 +219,7 @@ class Workers:
         _threads.start(worker, thread)
         self.resume_later(delay, worker)
 
-    def _let_run(self, worker: Worker, stop: int) -> None:
+    def let_run(self, worker: Worker, stop: int) -> None:
         """Hand over to a worker, and wait until it parks, ends or blocks on something real."""
         if worker.stops != stop:
             return  # something else has ended that stop of it
@@ -274,7 +276,7 @@ class Workers:
             worker.end()
         for worker in list(self._detached):
             worker.stop_spinning()
-        self._executors.close()
+        self.executors.close()
 
     # -- the worker's side --------------------------------------------------------------------
 
@@ -285,14 +287,14 @@ class Workers:
     def resume_later(self, seconds: float, worker: Worker) -> None:
         """Resume a worker in virtual time. Safe: the loop stands still while a worker runs."""
         self.world.loop.call_later(
-            max(0.0, seconds), self._let_run, worker, worker.stops, context=contextvars.Context()
+            max(0.0, seconds), self.let_run, worker, worker.stops, context=contextvars.Context()
         )
 
     def resume(self, worker: Worker) -> None:
         """Resume a worker as soon as the loop gets to it."""
         with suppress(RuntimeError):  # the loop is closed, and so is the world
             self.world.loop.call_soon_threadsafe(
-                self._let_run, worker, worker.stops, context=contextvars.Context()
+                self.let_run, worker, worker.stops, context=contextvars.Context()
             )
 
     def finished(self, worker: Worker) -> None:

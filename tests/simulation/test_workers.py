@@ -260,6 +260,38 @@ def test_the_threads_of_a_pool_are_used_again() -> None:
     assert threading.active_count() <= before + 2
 
 
+def test_what_is_submitted_to_a_pool_is_the_worlds() -> None:
+    """submit with wrap_future is run_in_executor by another name."""
+
+    async def program(world: World) -> tuple[int, float]:
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        later = asyncio.wrap_future(pool.submit(time.sleep, 100))
+        after = asyncio.wrap_future(pool.submit(pow, 3, 2))
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wrap_future(pool.submit(divmod, 1, 0))
+        await later
+        return await after, world.time()
+
+    assert run(program) == (9, pytest.approx(100, abs=0.1))
+
+
+def test_a_pool_of_threads_that_wait_for_a_pool() -> None:
+    """map in a thread has the world's threads wait for each other in virtual time."""
+
+    async def program(world: World) -> tuple[list[int], float]:
+        def double(number: int) -> int:
+            time.sleep(10)
+            return 2 * number
+
+        def work() -> list[int]:
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                return list(pool.map(double, range(4)))
+
+        return await asyncio.to_thread(work), world.time()
+
+    assert run(program) == ([0, 2, 4, 6], pytest.approx(20, abs=0.1))
+
+
 def test_threads_repeat_from_their_seed() -> None:
     """Who finishes first differs from world to world, and is the same in the same world."""
 
