@@ -13,8 +13,8 @@ Write `Publisher`. `Unroutable` and `Refused` are given; leave them as they are.
 Rules
   1. `publish` returns when the broker has confirmed the message, and not before. What has been
      confirmed also outlives a crash of the broker. (The queues are durable.)
-  2. Each message has an id of its own, a string, as its `message_id`, which no other publisher
-     gives to another one; `publish` returns it.
+  2. Each message has an id of its own, a string, as its `message_id`, which no publisher gives to
+     another one, in this process or in any other; `publish` returns it.
   3. If no queue is bound for the routing key, `publish` raises Unroutable.
   4. If the broker refuses the message (it answers with basic.nack, as for a queue that is full),
      `publish` raises Refused.
@@ -33,8 +33,9 @@ Rules
 The exchange is there already: its type is topic, and it is durable. aio-pika may be used in any way
 you like; the tests listen at the broker.
 
-Out of scope: the order of messages; TLS; a connection that says nothing any more without breaking
-(see the lesson, "A connection that says nothing").
+Out of scope: the order of messages; TLS; what is being published when the block ends; a beginning
+that is cancelled; a connection that says nothing any more without breaking (see the lesson, "A
+connection that says nothing").
 """
 
 from __future__ import annotations

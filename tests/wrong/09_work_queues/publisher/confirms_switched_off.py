@@ -5,9 +5,10 @@ On a good day nothing is lost: the network was there, and the broker lived.
 mistake: fire-and-forget
 also: unroutable-lost
 fails: test_it_returns_when_the_broker_has_confirmed, test_what_no_queue_wants_is_unroutable,
-  test_what_the_broker_does_not_take_is_refused, test_a_broken_connection_loses_nothing,
-  test_a_broker_that_is_down_is_waited_for, test_a_cancelled_publish_ends_at_once,
-  test_the_beginning_waits_for_the_broker_too
+    test_what_the_broker_does_not_take_is_refused, test_messages_do_not_wait_for_each_other,
+    test_a_broken_connection_loses_nothing, test_what_is_confirmed_is_not_published_again,
+    test_a_broker_that_is_down_is_waited_for, test_the_beginning_waits_for_the_broker_too,
+    test_a_cancelled_publish_ends_at_once, test_cancelled_anywhere_it_costs_nobody_anything
 """
 
 import asyncio

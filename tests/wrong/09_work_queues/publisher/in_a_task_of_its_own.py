@@ -8,7 +8,9 @@ fails: test_it_returns_when_the_broker_has_confirmed, test_what_no_queue_wants_i
     test_what_the_broker_does_not_take_is_refused, test_it_outlives_a_crash_of_the_broker,
     test_a_message_is_in_every_queue_that_wants_it, test_a_broken_connection_loses_nothing,
     test_a_broker_that_is_down_is_waited_for, test_there_is_one_connection,
-    test_the_beginning_waits_for_the_broker_too, test_a_cancelled_publish_ends_at_once
+    test_the_beginning_waits_for_the_broker_too, test_a_cancelled_publish_ends_at_once,
+    test_messages_do_not_wait_for_each_other, test_what_is_confirmed_is_not_published_again,
+    test_it_ends_while_the_broker_is_down, test_cancelled_anywhere_it_costs_nobody_anything
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The queues are durable, so it believes that what is in them is, too.
 
 mistake: not-persistent
-fails: test_it_outlives_a_crash_of_the_broker, test_a_broker_that_is_down_is_waited_for,
-  test_the_beginning_waits_for_the_broker_too
+fails: test_it_outlives_a_crash_of_the_broker, test_messages_do_not_wait_for_each_other,
+    test_a_broker_that_is_down_is_waited_for, test_the_beginning_waits_for_the_broker_too
 """
 
 import asyncio

@@ -1,8 +1,10 @@
 """connect_robust() reconnects, so it leaves everything to it. What was under way, nobody repeats.
 
 mistake: gives-up-unconfirmed
-fails: test_a_broken_connection_loses_nothing, test_a_broker_that_is_down_is_waited_for,
-    test_the_beginning_waits_for_the_broker_too, test_a_cancelled_publish_ends_at_once
+fails: test_a_broken_connection_loses_nothing, test_what_no_queue_wants_is_unroutable,
+    test_what_is_confirmed_is_not_published_again, test_a_broker_that_is_down_is_waited_for,
+    test_the_beginning_waits_for_the_broker_too, test_a_cancelled_publish_ends_at_once,
+    test_cancelled_anywhere_it_costs_nobody_anything
 """
 
 import uuid
