@@ -34,7 +34,8 @@ Rules
      then they may raise ConnectionError or TimeoutError.
 
 Out of scope: calls under way when the block ends; a queue that does not exist; a broker that is
-down when the block begins.
+down when the block begins, and a beginning that is cancelled; how long a request lives that had to
+wait for a connection.
 """
 
 from __future__ import annotations

@@ -62,17 +62,20 @@ class RpcClient:
 
     async def call(self, queue: str, body: bytes, *, within: float) -> bytes:
         """The reply to a request; `within` so many seconds."""
+        loop = asyncio.get_running_loop()
+        up = loop.time() + within
         number = uuid.uuid4().hex
-        reply = self._waiting[number] = asyncio.get_running_loop().create_future()
-        request = aio_pika.Message(
-            body,
-            correlation_id=number,
-            reply_to=self._replies.name,
-            expiration=within,  # nobody needs to work on it after that
-        )
+        reply = self._waiting[number] = loop.create_future()
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout_at(up):
                 await self._channel.ready()
+                # Nobody needs to work on it when the time is up, and some of that may be gone.
+                request = aio_pika.Message(
+                    body,
+                    correlation_id=number,
+                    reply_to=self._replies.name,
+                    expiration=max(0.0, up - loop.time()),
+                )
                 await self._channel.default_exchange.publish(request, queue)
                 message = await reply
         except ChannelInvalidStateError as error:  # a RuntimeError, in aio-pika

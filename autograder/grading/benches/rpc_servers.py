@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from autograder.simulation import World
     from autograder.simulation.servers.amqp import AmqpBroker
 
-QUEUE = "prices"
+QUEUE, OTHER_QUEUE = QUEUES = "prices", "colours"
 LONG = 300.0
 """Seconds after which what has not ended will not end."""
 
@@ -53,28 +53,33 @@ class Servers:
         self.requests: list[bytes] = []
 
     async def declare(self) -> None:
-        """The queue of the requests."""
+        """The queues of the requests."""
         import aio_pika
 
         with self.world.network.at("the operator"):
             async with await aio_pika.connect(self.broker.url) as connection:
                 channel = await connection.channel()
-                await channel.declare_queue(QUEUE, durable=True)
+                for queue in QUEUES:
+                    await channel.declare_queue(queue, durable=True)
 
-    async def start(self, answer: Answer, host: str = "server") -> None:
+    def queues_of_clients(self) -> list[str]:
+        """The queues that were not there at first."""
+        return [queue.name for queue in self.broker.queues() if queue.name not in QUEUES]
+
+    async def start(self, answer: Answer, host: str = "server", queue: str = QUEUE) -> None:
         """A server on a host of its own, which calls ``answer`` for each request."""
         import aio_pika
 
         with self.world.network.at(host):
             connection = await aio_pika.connect_robust(self.broker.url, reconnect_interval=1)
             channel = await connection.channel()
-            queue = await channel.declare_queue(QUEUE, durable=True)
+            requests = await channel.declare_queue(queue, durable=True)
 
             async def on_request(message: Any) -> None:
                 self.requests.append(message.body)
                 await answer(Request(message, channel.default_exchange))
 
-            await queue.consume(on_request)
+            await requests.consume(on_request)
 
 
 async def price(request: Request) -> None:
@@ -96,23 +101,30 @@ async def servers_at(world: World, answer: Answer | None = price, **options: Any
 
 @contextlib.asynccontextmanager
 async def calling(submission: ModuleType, servers: Servers) -> AsyncIterator[Any]:
-    """A client that is open."""
+    """A client that is open, on a host called "client"."""
     client = submission.RpcClient(servers.broker.url)
     with servers.world.network.at("client"):
         entered = await ended(client.__aenter__(), LONG, "async with RpcClient(...)")
-    try:
-        yield entered
-    except BaseException as error:
-        await client.__aexit__(type(error), error, error.__traceback__)
-        raise
-    await ended(client.__aexit__(None, None, None), LONG, "the end of async with RpcClient(...)")
+        try:
+            yield entered
+        except BaseException as error:
+            await client.__aexit__(type(error), error, error.__traceback__)
+            raise
+        end = client.__aexit__(None, None, None)
+        await ended(end, LONG, "the end of async with RpcClient(...)")
 
 
-async def outcome_of(client: Any, body: bytes, within: float = 10.0) -> Any:
+def connections_of_clients(servers: Servers) -> int:
+    """How many connections there are from that host."""
+    peers = servers.broker.protocols
+    return sum(1 for peer in peers if peer.host == "client" and peer.client.state == "running")
+
+
+async def outcome_of(client: Any, body: bytes, within: float = 10.0, queue: str = QUEUE) -> Any:
     """What a call gives, or the exception that it ends with."""
-    call = client.call(QUEUE, body, within=within)
+    call = client.call(queue, body, within=within)
     try:
-        return await ended(call, within + LONG, f"call({QUEUE!r}, {body!r}, within={within:g})")
+        return await ended(call, within + LONG, f"call({queue!r}, {body!r}, within={within:g})")
     except AssertionError:
         raise
     except Exception as error:
@@ -126,9 +138,16 @@ def answers(body: bytes, outcome: Any) -> bool:
 
 def assert_own_reply(body: bytes, outcome: Any, said: str) -> None:
     """It is the reply to this request; ``said`` is what was going on."""
-    assert not isinstance(outcome, bytes) or answers(body, outcome), mistake(
+    assert not isinstance(outcome, bytes) or not outcome or answers(body, outcome), mistake(
         "reply-mixed-up",
         f"{said}. The request was {body!r}, and the call returned {outcome!r}: the reply to "
         "another one.",
     )
     assert answers(body, outcome), f"{said}. The call for {body!r} ended with {outcome!r}"
+
+
+def assert_nothing_left(servers: Servers, said: str) -> None:
+    """Neither connections of clients nor their queues; ``said`` is what was going on."""
+    connections, queues = connections_of_clients(servers), servers.queues_of_clients()
+    assert not connections, f"{said}, and a connection of the client is open"
+    assert not queues, f"{said}, and the queue for replies is still there: {queues}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from uuid import uuid4
 
 import aio_pika
@@ -91,13 +92,15 @@ class RpcClient:
                 del self.calls[me]
 
     async def ask(self, queue, body, within, me, call):
+        began = time.monotonic()
         await self.connected.wait()
+        left = within - (time.monotonic() - began)
         await self.channel.default_exchange.publish(
             aio_pika.Message(
                 body,
                 correlation_id=me,
                 reply_to=self.queue.name,
-                expiration=within,
+                expiration=max(left, 0.001),
                 delivery_mode=2,
             ),
             queue,

@@ -1,7 +1,7 @@
 """Opens a connection for each call: nothing is shared, and so nothing can be mixed up.
 
 mistake: connection-per-message
-fails: test_all_calls_share_one_queue_and_connection
+fails: test_all_calls_share_one_queue_and_connection, test_it_comes_back_after_a_break
 """
 
 import asyncio
