@@ -41,14 +41,14 @@ def test_a_broken_line_to_rabbitmq_loses_nothing(submission, amqp_url):
             desk_at(amqp_url) as desk,
             submission.Publisher(line.url, "events") as publisher,
         ):
-            line.muted = True
-            publishing = asyncio.create_task(publisher.publish("order.paid", b"17"))
+            line.mute_on = b"number 17"
+            publishing = asyncio.create_task(publisher.publish("order.paid", b"number 17"))
             await until(lambda: desk.size("paid"), "a message in the queue")
             assert not publishing.done(), "publish returned, and the confirm had not come through"
             line.cut()
             sent = await within_patience(publishing, "publish")
             copies = await desk.take_all("paid")
         assert {message.message_id for message in copies} == {sent}
-        assert {message.body for message in copies} == {b"17"}
+        assert {message.body for message in copies} == {b"number 17"}
 
     asyncio.run(run())
