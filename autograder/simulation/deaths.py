@@ -34,17 +34,20 @@ _NOWHERE = object()
 @dataclass(slots=True)
 class _Countdown:
     """Until a process waits for the n-th time; with ``outside``, until that is no longer what it
-    was when the process waited the time before that."""
+    was when the process waited the time before that; and not while it is ``spared``."""
 
     at: int
     strike: Callable[[Process], None]
     outside: Callable[[], object] | None = None
+    spared: Callable[[Process], bool] | None = None
     awaits: int = 0
     before: object = _NOWHERE
 
-    def is_over(self) -> bool:
+    def is_over(self, process: Process) -> bool:
         """The process waits once more: is it time?"""
         self.awaits += 1
+        if self.spared is not None:
+            return self.awaits >= self.at and not self.spared(process)
         if self.outside is None or self.at == 1:
             return self.awaits == self.at
         if self.awaits == self.at - 1:
@@ -195,16 +198,17 @@ class Deaths:
     ) -> Interrupted:
         """As `run`, but it stands still there until ``meanwhile()`` has ended, and then goes on.
 
-        In a transaction it does not: everybody else would have to wait.
+        In a transaction it does not, but only after that: everybody else would have to wait.
         """
         outcome = Interrupted()
-        task, process, fate = self._start(coro, host, _Countdown(at, self.freeze))
+        countdown = _Countdown(at, self.freeze, spared=self.in_transaction)
+        task, process, fate = self._start(coro, host, countdown)
         try:
             await fate
             outcome.fired = process in self._frozen
             # At once: a server goes on until somebody cancels this.
             self._world.interrupted_once |= outcome.fired
-            if outcome.fired and not self.in_transaction(process):
+            if outcome.fired:
                 await meanwhile()
             self.thaw(process)
             await asyncio.wait([task])
@@ -242,7 +246,9 @@ class Deaths:
             return
         if not isinstance(task, asyncio.Task) or task.done():
             return
-        if describe_wait(task, self._world.ownership).file is not None and countdown.is_over():
+        if describe_wait(task, self._world.ownership).file is not None and countdown.is_over(
+            process
+        ):
             self._countdowns.pop(process)
             self._world.struck_at = countdown.awaits
             countdown.strike(process)

@@ -214,8 +214,9 @@ class World:
         host: str,
         meanwhile: Callable[[], Coroutine[Any, Any, Any]],
     ) -> Interrupted:
-        """As `killed`, but the process only stands still at this world's await (unless it is in a
-        transaction), until ``meanwhile()`` has ended. Then it goes on, and its end is awaited."""
+        """As `killed`, but the process only stands still at this world's await (if it is in a
+        transaction then, at the first one after it), until ``meanwhile()`` has ended. Then it goes
+        on, and its end is awaited."""
         return await self._mortality().run_frozen(coro, host, self.interruption, meanwhile)
 
     def _mortality(self) -> Deaths:

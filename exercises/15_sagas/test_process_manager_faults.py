@@ -229,21 +229,21 @@ async def test_anything_at_any_time(world, submission, shops):
 
     def route(sent, reply):
         name = f"{reply or sent.mail.type} {sent.mail.order_id}"
-        if sent.time < 1500 and world.chance(0.3, f"{name} lost"):
+        if sent.time < 500 and world.chance(0.3, f"{name} lost"):
             return ()
         copies = 1 + world.choose(2, f"{name} copies")
-        return [world.latency(f"{name} under way", 0.1, 800.0) for _ in range(copies)]
+        return [world.latency(f"{name} under way", 0.1, 300.0) for _ in range(copies)]
 
     def refused(command, order_id):
         return world.chance(0.15, f"{command} {order_id} refused")
 
-    async with shops(world, submission, route=route, refuses=refused) as shop:
+    async with shops(world, submission, route=route, refuses=refused, deadline=200.0) as shop:
         shop.start()
         for number in range(1, 6):
             shop.place(number, copies=1 + number % 2)
         for _ in range(4):
-            await world.pause("next accident", 1.0, 600.0)
+            await world.pause("next accident", 1.0, 200.0)
             shop.kill()
-            await world.pause("next start", 1.0, 600.0)
+            await world.pause("next start", 1.0, 200.0)
             shop.start()
         blame(await settle(shop))

@@ -9,11 +9,13 @@ import pytest
 from autograder.grading import mistake
 from autograder.grading.benches.saga_coordinators import TEN_MINUTES, make_order, scenes
 from autograder.grading.benches.shop_agents import UNDONE_BY
-from autograder.grading.benches.shop_calls import LATEST
 from autograder.simulation import simulate
 
 LONG = 75.0
 """Seconds in which whoever means to give up after a few attempts has done so."""
+AN_OUTAGE = 1100.0
+"""Seconds after which whoever doubles the pause from 1 s on, without end, has just begun one of 17
+minutes."""
 STEPS = ("ReserveStock", "TakePayment", "ShipOrder", "ConfirmDelivery")
 
 # Payment commits, and then the call times out: that one first.
@@ -94,7 +96,7 @@ async def test_silence_is_no_answer(world, submission, scene):
     at.start()
     await at.place(make_order(1))
     await at.until_ended(within=LONG + TEN_MINUTES)
-    await asyncio.sleep(LATEST)
+    await at.calls.until_quiet()
     await at.expect(end="delivered")
     await at.stop()
 
@@ -103,14 +105,16 @@ async def test_silence_is_no_answer(world, submission, scene):
 @pytest.mark.hint("Three kinds of answer: done, refused, and one that is neither.")
 @simulate(seeds=4)
 async def test_not_now_is_not_no(world, submission, scene):
-    """An agent that is unavailable is asked again later, and the order is delivered."""
+    """An agent that is unavailable is asked again later: when it has been back for ten minutes, the
+    order is delivered."""
     slow = STEPS[world.seed % 4]
+    back = AN_OUTAGE if slow == "TakePayment" else LONG
     at = scene(world, submission, unavailable=lambda command, order_id, nth: (
-        command == slow and world.time() < LONG
+        command == slow and world.time() < back
     ))  # fmt: skip
     at.start()
     await at.place(make_order(1))
-    await at.until_ended(within=LONG + TEN_MINUTES)
+    await at.until_ended(within=back + TEN_MINUTES)
     await at.expect(end="delivered")
     await at.stop()
 
@@ -132,7 +136,7 @@ async def test_a_failed_compensation_is_tried_again(world, submission, scene):
     at.start()
     await at.place(make_order(1))
     await at.until_ended()
-    await asyncio.sleep(LATEST)
+    await at.calls.until_quiet()
     await at.expect(end="cancelled")
     await at.stop()
 
@@ -272,7 +276,7 @@ async def test_a_promise_to_cancel_is_kept(world, submission, scene):
     await at.until_sent("o-1", step)
     said = await at.cancel("o-1")
     await at.until_ended()
-    await asyncio.sleep(LATEST)
+    await at.calls.until_quiet()
     await at.expect(end="cancelled" if said else "delivered")
     again = await at.cancel("o-1")
     assert again == said, f"cancel_order said {said}, and when all was over it said {again}"

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from autograder.grading.benches.saga_coordinators import make_order, scenes
-from autograder.grading.benches.shop_calls import LATEST
 from autograder.simulation import simulate
 
 
@@ -164,7 +163,7 @@ async def test_two_coordinators_on_one_log(world, submission, scene):
         at.kill("the old one")
     said = await at.cancel("o-3")
     await at.until_ended()
-    await asyncio.sleep(LATEST)
+    await at.calls.until_quiet()
     await at.expect("o-1", end="delivered")
     await at.expect("o-2", end="cancelled")
     await at.expect("o-3", end="cancelled" if said else "delivered")
@@ -197,7 +196,7 @@ async def test_every_order_comes_to_an_end(world, submission, scene):
     said = await at.cancel("o-4")
     at.start()
     await at.until_ended()
-    await asyncio.sleep(LATEST)
+    await at.calls.until_quiet()
     await at.expect()
     await at.expect("o-2", "o-3", end="cancelled")
     if not at.agents.was_refused("o-4"):

@@ -134,7 +134,7 @@ class _Manager:
         ):
             # It does not say that the payment has failed. It says that we do not wait for it.
             await self._step(order_id, "time is up")
-        await self._db.commit()
+            await self._db.commit()
         for order_id, data, doing in await self._db.execute_fetchall(
             "SELECT order_id, data, doing FROM orders WHERE send_at <= ?", (now,)
         ):

@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Iterable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 
 def new_database(path: Path, schema: Iterable[str]) -> Path:
     """A database with these tables, in which readers do not wait for writers."""
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(_connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         for statement in schema:
             connection.execute(statement)
         connection.commit()
     return path
+
+
+@cache
+def empty_database() -> bytes:
+    """A file of SQLite without tables, in WAL mode: copying one is quicker than making one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        with closing(_connect(path)) as connection:
+            connection.execute("PRAGMA page_size = 1024")  # there is little to be written to it
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("VACUUM")
+        return path.read_bytes()
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """A database in WAL mode: the file itself, and then those beside it that may be there."""
+    return path, *(path.with_name(f"{path.name}-{end}") for end in ("wal", "shm", "journal"))
+
+
+def watch(path: Path) -> sqlite3.Connection:
+    """A connection that looks on. As long as it is open, the last one that a submission closes need
+    not tidy up the file."""
+    eyes = _connect(path)
+    eyes.isolation_level = None
+    commits(eyes)
+    return eyes
 
 
 def commits(eyes: sqlite3.Connection) -> int:
@@ -26,3 +54,10 @@ def commits(eyes: sqlite3.Connection) -> int:
     """
     (version,) = eyes.execute("PRAGMA data_version").fetchone()
     return int(version)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    # No power fails in a test, and a slow disk takes seconds.
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import sqlite3
-import tempfile
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing, suppress
-from functools import lru_cache
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from .database_files import commits
+from .database_files import commits, empty_database, files_of, watch
 from .managed_parts import AGENT_OF, ENDS, Bank, Mail, Route, Sent, at_once
 
 if TYPE_CHECKING:
@@ -28,21 +25,10 @@ if TYPE_CHECKING:
 MANAGER = "manager"
 LONG = 2 * 3600.0
 """Seconds after which what has not happened will not happen."""
-_ROUND, _ROUNDS, _CIRCLES = 2.0, 10, 20_000
+_ROUND, _ROUNDS, _CIRCLES = 10.0, 2, 20_000
 """Seconds of a round; whoever takes so many steps in so many of them runs in circles."""
 _most_steps: WeakKeyDictionary[World, int] = WeakKeyDictionary()
 """How many steps a world may take in all: one shop may be opened while another one is."""
-
-
-@lru_cache
-def _empty_database() -> bytes:
-    """A file of SQLite in WAL mode: copying one is quicker than making one."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "empty.db"
-        with closing(sqlite3.connect(path)) as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("VACUUM")
-        return path.read_bytes()
 
 
 class ManagedShop:
@@ -92,9 +78,8 @@ class ManagedShop:
         self._outside = contextvars.copy_context()
 
     async def __aenter__(self) -> ManagedShop:
-        self.path.write_bytes(_empty_database())
-        self._eyes = sqlite3.connect(self.path, isolation_level=None)
-        self._eyes.execute("PRAGMA synchronous = OFF")
+        self.path.write_bytes(empty_database())
+        self._eyes = watch(self.path)
         self._most_steps = _most_steps.setdefault(self.world, self.world.loop.max_steps)
         self._look()
         return self
@@ -104,8 +89,8 @@ class ManagedShop:
         self.world.loop.max_steps = self._most_steps
         await self.stop()
         self._eyes.close()
-        for file in self.path.parent.glob(f"{self.path.name}*"):
-            file.unlink()
+        for file in files_of(self.path):
+            file.unlink(missing_ok=True)
 
     def commits(self) -> int:
         """A number that changes when anybody commits to the manager's database."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
-import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..mistakes import mistake
+from .database_files import commits, empty_database, files_of, watch
 from .saga_verdicts import Judge
 from .shop_agents import Agents
 from .shop_calls import Calls
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
 
 TEN_MINUTES = 600.0
 """Seconds within which an order ends while a coordinator is running and the agents answer."""
+_SILENCE = 60.0
+"""Seconds after which nobody wants to see any more how nothing happens."""
 PRICES = {"lamp": 1200, "desk": 8000, "chair": 3500}
 
 
@@ -50,6 +50,7 @@ class Scene:
     ) -> None:
         self.world = world
         self.database = database
+        self._eyes = watch(database)
         network = {k: options.pop(k) for k in ("fate", "stormy", "trip") if k in options}
         self.agents = Agents(world, **options)
         self.calls = Calls(world, self.agents, **network)
@@ -102,15 +103,15 @@ class Scene:
 
     def outside(self) -> object:
         """What is there when a coordinator is dead (see `World.killed`)."""
-        return self._log_bytes(), self.calls.so_far()
+        return commits(self._eyes), self.calls.so_far()
 
     def _log_bytes(self) -> bytes:
-        files = (self.database, self.database.with_name(f"{self.database.name}-wal"))
-        return b"".join(file.read_bytes() for file in files if file.exists())
+        return b"".join(file.read_bytes() for file in files_of(self.database)[:2] if file.exists())
 
     async def _end(self) -> None:
         await self._stop_all()
-        for file in self.database.parent.glob(f"{self.database.name}*"):
+        self._eyes.close()
+        for file in files_of(self.database):
             with contextlib.suppress(OSError):
                 file.unlink()
 
@@ -135,8 +136,8 @@ class Scene:
     async def freeze_at_this_await(
         self, until: Callable[[], object], meanwhile: Callable[[], Coroutine[Any, Any, Any]]
     ) -> None:
-        """As before, but it only stands still until ``meanwhile()`` has ended. A quarter of a
-        minute later it is cancelled."""
+        """As before, but it only stands still until ``meanwhile()`` has ended. When it has gone
+        on for ten seconds, which is enough for all steps of an order, it is cancelled."""
         standing, went_on = False, False
 
         async def while_it_stands_still() -> None:
@@ -152,7 +153,7 @@ class Scene:
         await self._is_over_before(
             freezing,
             lambda: went_on or (until() and not standing),
-            lambda: 15.0 if went_on else 0.5,
+            lambda: 10.0 if went_on else 0.5,
         )
 
     async def _is_over_before(
@@ -224,14 +225,17 @@ class Scene:
 
     async def until_ended(self, *order_ids: str, within: float = TEN_MINUTES) -> None:
         """Wait until orders have ended by their status; if one has not in time, say why."""
-        deadline = self.world.time() + within
+        began = self.world.time()
+        deadline = began + within
         waiting = list(order_ids or self.calls.orders)
-        pause = 0.5
+        pause = 1.0
         while waiting:
             if self.world.time() >= deadline:
                 await self._say_why(waiting[0], within)
+            if self.world.time() - max(self.calls.last(), began) > _SILENCE:
+                self.world.recorder.stop()  # what nobody does would fill all of the timeline
             await asyncio.sleep(pause)
-            pause = min(pause * 1.5, 20)
+            pause = min(pause * 2, 20)
             self.check()
             for order_id in list(waiting):
                 if await self.status(order_id) != "running":
@@ -244,6 +248,7 @@ class Scene:
         """An order has not ended in time. Nobody is said to forget orders who is only slow, or
         does nothing at all."""
         if not self.judge.is_driven(order_id):
+            self.world.recorder.stop()
             await self.place(make_order(98))
             await asyncio.sleep(1200)
             late = await self.status(order_id) != "running" or self.judge.is_driven(order_id)
@@ -272,6 +277,7 @@ class Scene:
     async def _assert_it_can_cancel(self) -> None:
         """A promise was broken. Nobody is said to have looked too early who never looks, or who
         promises everything."""
+        self.world.recorder.stop()
         self.calls.stormy = 0.0
         if not self._running:
             self.start()
@@ -318,14 +324,11 @@ class Scene:
 
 def scenes(folder: Path) -> Callable[..., Scene]:
     """What makes scenes: each has a log of its own, an empty file in WAL mode."""
-    template = folder / "template.db"
-    with closing(sqlite3.connect(template)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
     numbers: Iterator[int] = iter(range(10**6))
 
     def make(world: World, submission: Any, **options: Any) -> Scene:
         database = folder / f"{next(numbers)}.db"
-        shutil.copyfile(template, database)
+        database.write_bytes(empty_database())
         return Scene(world, submission, database, **options)
 
     return make

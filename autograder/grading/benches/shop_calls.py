@@ -24,6 +24,8 @@ PATIENCE = 10.0
 """Seconds after which `call` stops waiting for an answer."""
 LATEST = 90.0
 """Seconds after which whatever was sent has arrived."""
+_A_WHILE = 20.0
+"""Seconds in which whoever is not yet done with an order would ask for something."""
 _AT_ONCE = 0.1
 _OVERRUN = 20
 """An agent that is asked again at once for so many times takes its time from then on: nobody has
@@ -109,10 +111,15 @@ class Calls:
         self.made: list[Call] = []
         self.orders: dict[str, dict[str, Any]] = {}
         self.misuse: list[str] = []
+        self._requests = 0  # under way
         self._hasty: dict[tuple[str, str], int] = {}
         self._next = asyncio.Event()
         # What is under way belongs to nobody: it outlives the process that sent it.
         self._nobody = contextvars.copy_context()
+
+    def last(self) -> float:
+        """When somebody has last called, or was answered, in virtual seconds; 0.0 if nobody has."""
+        return max(self.made[-1].time, self.made[-1].ended) if self.made else 0.0
 
     def so_far(self) -> tuple[int, int, int]:
         """How many calls were made, have arrived, and were answered."""
@@ -145,6 +152,16 @@ class Calls:
             raise answer
         return answer
 
+    async def until_quiet(self) -> None:
+        """Wait until all that was sent has arrived, and nobody has called for a while; or as long
+        as anything can be under way."""
+        quiet, last = self.world.time(), self.world.time() + LATEST
+        while self.world.time() < min(quiet + _A_WHILE, last):
+            before = len(self.made)
+            await asyncio.sleep(_A_WHILE / 4)
+            if self._requests or len(self.made) > before:
+                quiet = self.world.time()
+
     async def next(self) -> None:
         """Wait until somebody calls."""
         await self._next.wait()
@@ -168,15 +185,22 @@ class Calls:
         if fate in ("request lost", "unreachable"):
             self._later(trip, letter.lost)
         else:
-            self._later(trip, self._arrive, call, letter, waiter, fate)
+            self._to_arrive(trip, call, letter, waiter, fate)
         if fate == "unreachable":
             self._later(trip, _settle, waiter, ConnectionError(f"{name} could not be sent"))
         if fate == "doubled":
             again = trip + 0.5 + self.world.draw(f"{name} copy") * (LATEST - 2)
-            self._later(again, self._arrive, call, letter, None, fate)
+            self._to_arrive(again, call, letter, None, fate)
+
+    def _to_arrive(
+        self, seconds: float, call: Call, letter: Letter, waiter: Waiter | None, fate: Fate
+    ) -> None:
+        self._requests += 1
+        self._later(seconds, self._arrive, call, letter, waiter, fate)
 
     def _arrive(self, call: Call, letter: Letter, waiter: Waiter | None, fate: Fate) -> None:
         letter.arrived()
+        self._requests -= 1
         call.delivered += 1
         try:
             answer = self.agents.handle(call.command, call.key, self.orders[call.order_id])
