@@ -96,6 +96,7 @@ async def test_silence_is_no_answer(world, submission, scene):
     at.start()
     await at.place(make_order(1))
     await at.until_ended(within=LONG + TEN_MINUTES)
+    check_pace(at.calls.of("o-1", silent), f"{silent} was not answered for {LONG:.0f} s")
     await at.calls.until_quiet()
     await at.expect(end="delivered")
     await at.stop()
@@ -162,17 +163,17 @@ async def test_an_agent_is_given_time(world, submission, scene):
     for wait in (5, until - 5):  # whoever is in a hurry is told so soon
         await asyncio.sleep(wait)
         at.check()
-        check_pace(at.calls.of("o-1", command))
+        check_pace(at.calls.of("o-1", command), "Payment was unavailable for two minutes")
     await at.until_ended()
     await at.expect(end="cancelled" if back else "delivered")
     await at.stop()
 
 
-def check_pace(calls):
+def check_pace(calls, why):
     for before, after in itertools.pairwise(calls):
         said = (
             f"{after.command} was asked for once more after {after.time - before.time:.3f} s; "
-            "a second is the least. Payment was unavailable for two minutes."
+            f"a second is the least. {why}."
         )
         at_once = before.answer == "Unavailable" and 0 <= after.time - before.ended < 0.1
         assert not at_once, mistake("asks-without-pause", said)
@@ -230,9 +231,13 @@ async def test_an_order_is_placed_once(world, submission, scene):
         at.start()
     order = make_order(1)
     await asyncio.gather(at.place(order), at.place(order))
+    await at.place(make_order(2))
+    said = await at.cancel("o-2")
+    await at.place(make_order(2))
     if not world.seed % 2:
         at.start()
     await at.until_ended()
+    await at.expect("o-2", end="cancelled" if said else "delivered")
     assert await at.status("o-1") == "delivered", "nobody has refused or cancelled o-1"
     await at.place(order)
     said = await at.status("o-1")
@@ -241,7 +246,7 @@ async def test_an_order_is_placed_once(world, submission, scene):
         f"o-1 was delivered. Then it was placed once more, and now its status is {said!r}.",
     )
     await asyncio.sleep(60)
-    await at.expect(end="delivered")
+    await at.expect("o-1", end="delivered")
     await at.stop()
 
 

@@ -127,17 +127,32 @@ async def test_a_web_server_that_stood_still_tells_the_truth(world, submission, 
 async def test_killed_while_it_is_placed(world, submission, scene):
     """If the web server is killed in place_order, the order is there as a whole or not at all."""
     at = scene(world, submission)
-    order = make_order(1)
-    at.calls.orders["o-1"] = order
-    outcome = await world.killed(submission.place_order(at.database, dict(order)), "web")
+    killed = await at.kill_at_this_await_of_web(at.place(make_order(1)))
     at.start()
     try:
         await at.status("o-1")
     except LookupError:
-        assert outcome.fired, "place_order has returned, and status raises LookupError"
-        await at.place(order)
+        assert killed, "place_order has returned, and status raises LookupError"
+        await at.place(make_order(1))
     await at.until_ended()
     await at.expect(end="delivered")
+    await at.stop()
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1, at_every_await=True)
+async def test_killed_while_it_is_cancelled(world, submission, scene):
+    """If the web server is killed in cancel_order, the order comes to an end, to one or the other,
+    and cancel_order says to which."""
+    at = scene(world, submission)
+    at.start()
+    await at.place(make_order(1))
+    await at.until_sent("o-1", "TakePayment")
+    await at.kill_at_this_await_of_web(at.cancel("o-1"))
+    await at.until_ended()
+    await at.expect()
+    said = await at.cancel("o-1")
+    await at.expect(end="cancelled" if said else "delivered")
     await at.stop()
 
 

@@ -56,8 +56,7 @@ class Scene:
         self.calls = Calls(world, self.agents, **network)
         self.judge = Judge(self.agents, self.calls, self._log_bytes)
         self._submission = submission
-        names = ("place_order", "cancel_order", "status", "coordinate")
-        self._web = SimpleNamespace(**{name: getattr(submission, name) for name in names})
+        self._web = _functions(submission)
         self._running: dict[str, asyncio.Task[Any]] = {}
         world.at_end(self._end)
 
@@ -192,7 +191,9 @@ class Scene:
     async def cancel(self, order_id: str) -> bool:
         """Cancel an order; what was said. It cannot be too late before the payment is known."""
         asked = self.world.time()
-        before, _ = self.judge.promised.get(order_id, (False, 0.0))
+        before, since = self.judge.promised.get(order_id, (False, asked))
+        if before is None:
+            asked = since  # it was killed, and what it had done by then counts
         if not before:
             self.judge.promised[order_id] = None, asked
         with self.world.network.at("web"):
@@ -214,6 +215,15 @@ class Scene:
 
         outcome = await self.world.frozen(self.cancel(order_id), "web", a_minute)
         return bool(outcome.result)
+
+    async def kill_at_this_await_of_web(self, coroutine: Coroutine[Any, Any, Any]) -> bool:
+        """`place` or `cancel`, in which the web server is killed at this world's await; whether it
+        came to that. Then there is another web server."""
+        outcome = await self.world.killed(coroutine, "web", outside=self.outside)
+        if outcome.fired:
+            self.world.happens("web", "is killed")
+            self._web = _functions(self._submission.restart())
+        return outcome.fired
 
     async def status(self, order_id: str) -> str:
         """What the submission says about an order."""
@@ -250,8 +260,13 @@ class Scene:
         if not self.judge.is_driven(order_id):
             self.world.recorder.stop()
             await self.place(make_order(98))
-            await asyncio.sleep(1200)
-            late = await self.status(order_id) != "running" or self.judge.is_driven(order_id)
+            late = False
+            for _ in range(20):
+                await asyncio.sleep(60)
+                late = late or self.judge.is_driven(order_id)
+                if late:
+                    break
+            late = late or await self.status(order_id) != "running"
             assert not late, (
                 f"{within / 60:.0f} minutes after {order_id} was placed or its coordinator was "
                 "killed, nobody had done anything for it; twenty minutes later somebody had"
@@ -320,6 +335,12 @@ class Scene:
                     f"{' and '.join(left)} had happened, and had not been undone yet"
                 )
             self.judge.assert_right(order_id, status, end)
+
+
+def _functions(submission: Any) -> SimpleNamespace:
+    """Those of a submission, as one process has them."""
+    names = ("place_order", "cancel_order", "status", "coordinate")
+    return SimpleNamespace(**{name: getattr(submission, name) for name in names})
 
 
 def scenes(folder: Path) -> Callable[..., Scene]:
