@@ -163,7 +163,12 @@ def _after_the_undo(shop: Shop, order: Order, effect: Effect) -> Iterator[Fault]
                     f"{effect.agent} had handled {undo} for {order.order_id} after "
                     f"{one.handled:.0f} s, and after {effect.time:.0f} s it {told(effect)} for it."
                 )
-                yield Fault("done after the undo", said)
+                left = f"{effect.agent} returned from {undo}"
+                if left in shop.left_open:
+                    said = f"{said} {left} without a commit: what it had written was rolled back."
+                    yield Fault("rolled back", said)
+                else:
+                    yield Fault("done after the undo", said)
                 return
 
 

@@ -20,6 +20,7 @@ Kind = Literal[
     "undone after the pivot",
     "done twice",
     "done after the undo",
+    "rolled back",  # it came back from an event without having committed
     "early",  # cancelled before all was undone
     "money kept",  # cancelled, and not paid back
     "kept",  # cancelled, and something else is left
