@@ -214,9 +214,8 @@ class World:
         host: str,
         meanwhile: Callable[[], Coroutine[Any, Any, Any]],
     ) -> Interrupted:
-        """As `killed`, but the process only stands still at this world's await (if it is in a
-        transaction then, at the first one after it), until ``meanwhile()`` has ended. Then it goes
-        on, and its end is awaited."""
+        """As `killed`, but the process only stands still at this world's await (the first one after
+        a transaction), until ``meanwhile()`` has ended. Then it goes on, and its end is awaited."""
         return await self._mortality().run_frozen(coro, host, self.interruption, meanwhile)
 
     def _mortality(self) -> Deaths:

@@ -1,5 +1,6 @@
 """Grades process_manager.py: what becomes of an order, whatever becomes of its messages."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -197,6 +198,29 @@ async def test_a_reply_in_time_is_in_time(world, submission, shops):
         if reserved > 1:
             said += f" from then on, whenever the order was placed ({reserved:.0f} s before)"
         check_end(shop, expected, said)
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1, steps=MOST_STEPS)
+async def test_each_order_has_a_deadline_of_its_own(world, submission, shops):
+    """While one order's deadline goes by, that of another one stays what it is."""
+    paid = {"o-1": 120.0, "o-2": 90.0}
+
+    def route(sent, reply):
+        if sent.mail.type == "TakePayment" and reply:
+            return (paid[sent.mail.order_id],) if sent.nth == 1 else ()
+        return (0.5,)
+
+    async with shops(world, submission, route=route, deadline=100.0) as shop:
+        shop.start()
+        shop.place(1)
+        await asyncio.sleep(50)
+        shop.place(2)
+        blame(await settle(shop))
+        for order_id, expected in (("o-1", "OrderCancelled"), ("o-2", "OrderDelivered")):
+            said = f"PaymentTaken {order_id} came {paid[order_id]:.0f} s after TakePayment; "
+            said += "the deadline is 100 s, and o-2 was placed 50 s after o-1"
+            check_end(shop, expected, said, order_id)
 
 
 @pytest.mark.points(1)
