@@ -18,7 +18,9 @@ class Event:
 
 
 HEARD = """
-CREATE TABLE heard (order_id TEXT, type TEXT, data TEXT, UNIQUE (order_id, type) ON CONFLICT IGNORE);
+CREATE TABLE heard (
+    order_id TEXT, type TEXT, data TEXT, UNIQUE (order_id, type) ON CONFLICT IGNORE
+);
 CREATE TABLE said (order_id TEXT, type TEXT, PRIMARY KEY (order_id, type));
 CREATE TRIGGER saying AFTER INSERT ON outbox BEGIN
     INSERT INTO said VALUES (new.order_id, new.type);
@@ -74,7 +76,8 @@ CREATE TRIGGER hearing AFTER INSERT ON heard BEGIN
                 < total
             THEN 'the account does not cover it' END AS reason FROM placed)
         WHERE order_id = new.order_id
-            AND EXISTS (SELECT 1 FROM heard WHERE order_id = new.order_id AND type = 'StockReserved')
+            AND EXISTS (SELECT 1 FROM heard WHERE order_id = new.order_id
+                AND type = 'StockReserved')
             AND NOT EXISTS (SELECT 1 FROM said WHERE order_id = new.order_id);
     INSERT INTO outbox (type, order_id, data)
         SELECT 'PaymentRefunded', order_id, json_object('amount', total) FROM placed

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sqlite3
 from contextlib import contextmanager
-from enum import Enum
+from enum import StrEnum
 
 ROW = [
     ("inventory", "ReserveStock", "StockReserved"),
@@ -15,7 +15,7 @@ ROW = [
 UNDO = {"ReserveStock": "ReleaseStock", "TakePayment": "RefundPayment"}
 
 
-class Way(str, Enum):
+class Way(StrEnum):
     FORWARD = "forward"
     BACK = "back"
     DELIVERED = "delivered"
@@ -29,10 +29,12 @@ def transaction(database):
         db.row_factory = sqlite3.Row
         db.execute("BEGIN IMMEDIATE")
         db.execute(
-            "CREATE TABLE IF NOT EXISTS saga (id TEXT PRIMARY KEY, body TEXT, way TEXT) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS saga"
+            " (id TEXT PRIMARY KEY, body TEXT, way TEXT) WITHOUT ROWID"
         )
         db.execute(
-            "CREATE TABLE IF NOT EXISTS line (id TEXT, command TEXT, answer TEXT, UNIQUE (id, command))"
+            "CREATE TABLE IF NOT EXISTS line"
+            " (id TEXT, command TEXT, answer TEXT, UNIQUE (id, command))"
         )
         yield db
         db.execute("COMMIT")

@@ -134,7 +134,8 @@ class _Manager:
         """Turn back whose time is up, and send what is to be sent."""
         now = time.time()
         for (order_id,) in await self._db.execute_fetchall(
-            "SELECT order_id FROM orders WHERE deadline IS NOT NULL AND (SELECT MAX(deadline) FROM orders) <= ?",
+            "SELECT order_id FROM orders WHERE deadline IS NOT NULL"
+            " AND (SELECT MAX(deadline) FROM orders) <= ?",
             (now,),
         ):
             # It does not say that the payment has failed. It says that we do not wait for it.
