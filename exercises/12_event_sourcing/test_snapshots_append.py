@@ -141,7 +141,16 @@ async def test_a_conflict_leaves_the_shelf_as_it_was(world, submission):
     shelf = await shop.load()
     shop.assert_true(shelf, history)
     rivals = Days(submission, "somebody-else").events(1)
-    history += rivals
+    if world.seed % 2:  # in this very process
+        await shop.shelves.append(await shop.load(), rivals)
+        mine = (shelf.version, shelf.state)
+        assert mine == (3, state_after(history[:3])), (
+            "two have loaded the stream, and one has appended to it: the shelf of the other one, "
+            f"who knows nothing of that, has version and state {mine}; it was loaded with "
+            f"{(3, state_after(history[:3]))}"
+        )
+    else:
+        history += rivals
     with pytest.raises(submission.Conflict):
         await shop.shelves.append(shelf, shop.days.events(4))
     assert not shop.snapshots.begun, mistake(
@@ -248,6 +257,28 @@ async def test_close_waits_for_what_has_begun(world, submission):
         "A put takes 0.8 s, and it had begun when close was called. It never came to its end.",
     )
     assert taken == expected, f"snapshots in the store after close: {taken}; expected {expected}"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=2)
+async def test_close_waits_for_each_of_them(world, submission):
+    """close waits for every put that has begun, of whichever stream, and cuts none short."""
+    shop = Shop(world, submission, every=2)
+    for number, takes in enumerate(((0.4, 0.8), (0.8, 0.4))[world.seed % 2]):
+        shelf = await shop.shelves.load(f"stock-{number}")
+        await shop.shelves.append(shelf, shop.days.events(2))
+        shop.snapshots.put_takes = takes  # of the put that begins now
+        await asyncio.sleep(0.01)
+    await shop.shelves.close()
+    still = [stream for stream, puts in shop.snapshots.under_way.items() if puts]
+    assert not still, mistake(
+        "leaked-task", f"close returned, and a snapshot of {still[0]} was still being put aside."
+    )
+    assert len(shop.snapshots.puts) == len(shop.snapshots.begun), mistake(
+        "drops-in-flight",
+        f"When close was called, puts had begun; of {len(shop.snapshots.begun)} that began "
+        f"{len(shop.snapshots.puts)} came to their end.",
+    )
 
 
 @pytest.mark.points(2)

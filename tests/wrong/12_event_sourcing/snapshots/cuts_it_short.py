@@ -3,7 +3,7 @@ lost.
 
 mistake: drops-in-flight
 fails: test_close_waits_for_what_has_begun, test_a_snapshot_is_of_one_moment,
-    test_one_put_at_a_time
+    test_one_put_at_a_time, test_close_waits_for_each_of_them
 """
 
 from __future__ import annotations

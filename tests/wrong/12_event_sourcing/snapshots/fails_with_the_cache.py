@@ -3,8 +3,8 @@ events are recorded, and the customer is told that they are not.
 
 mistake: snapshot-in-the-way
 fails: test_nobody_waits_for_a_snapshot, test_two_processes_sell_from_one_shelf,
-    test_a_snapshot_is_of_one_moment, test_one_put_at_a_time,
-    test_close_waits_for_what_has_begun, test_each_stream_has_its_snapshot
+    test_a_snapshot_is_of_one_moment, test_one_put_at_a_time, test_close_waits_for_what_has_begun,
+    test_each_stream_has_its_snapshot, test_close_waits_for_each_of_them
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ mistake: leaked-task
 fails: test_close_waits_for_what_has_begun, test_a_snapshot_is_of_one_moment,
     test_one_put_at_a_time, test_two_processes_sell_from_one_shelf,
     test_an_append_moves_the_shelf_on, test_each_stream_has_its_snapshot,
-    test_nobody_waits_for_a_snapshot
+    test_nobody_waits_for_a_snapshot, test_close_waits_for_each_of_them
 """
 
 from __future__ import annotations
