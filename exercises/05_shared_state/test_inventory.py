@@ -249,7 +249,7 @@ async def test_strangers_do_not_wait(world, submission):
 @pytest.mark.hint("Does anybody who waits for one lock keep another one that all have to pass?")
 @simulate(seeds=3)
 async def test_a_queue_for_one_item_holds_up_nobody_else(world, submission):
-    """While two customers queue for a slow kettle, somebody else can buy a lamp."""
+    """While two customers queue for a slow kettle, others buy lamps, and kettles elsewhere."""
     inventory, _ = an_inventory(submission, world, {"kettle": 60}, lamp=9, kettle=9, radio=9)
     alone = order(submission, inventory, "early bird", lamp=1)
     assert await waited_for(alone, seconds=30), "an order for a lamp, alone, takes more than 30 s"
@@ -263,6 +263,12 @@ async def test_a_queue_for_one_item_holds_up_nobody_else(world, submission):
         "global-lock",
         "cem wanted a lamp, and after 30 s he was still waiting: ada was buying a kettle, bob was "
         "waiting for her, and cem for bob.",
+    )
+    elsewhere, _ = an_inventory(submission, world, {}, kettle=9)
+    kettle = order(submission, elsewhere, "dia", kettle=1)
+    assert await waited_for(kettle, seconds=30), (
+        "dia wanted a kettle of another shop, with an Inventory and a warehouse of its own, and "
+        "after 30 s she was still waiting, because ada and bob wanted one here"
     )
     assert await waited_for(first, second, seconds=3 * LONG), "the orders for a kettle never end"
 
