@@ -310,6 +310,14 @@ class Scene:
             "an order was placed and cancelled before a coordinator was there, cancel_order said "
             "True, and it was delivered"
         )
+        await self.place(make_order(96))
+        await self.until_sent("o-96", "TakePayment")
+        said = await self.cancel("o-96")
+        await self.until_ended("o-96")
+        assert not said or self.agents.outcome("o-96") == "cancelled", (
+            "an order was cancelled while it was being paid, nobody stood still, cancel_order said "
+            "True, and it was delivered"
+        )
 
     async def until_sent(self, order_id: str, command: str) -> None:
         """Wait until a command has been sent to its agent, ten minutes at most."""

@@ -1,7 +1,8 @@
 """Waits the ten minutes that `deadline` is if nobody says anything else.
 
 mistake: none
-fails: test_a_reply_in_time_is_in_time, test_what_is_lost_is_sent_again
+fails: test_a_reply_in_time_is_in_time, test_what_is_lost_is_sent_again,
+    test_unknown_is_not_failed, test_each_order_has_a_deadline_of_its_own
 """
 
 from __future__ import annotations

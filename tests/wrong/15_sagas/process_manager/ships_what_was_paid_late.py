@@ -3,7 +3,8 @@ on.
 
 mistake: none
 fails: test_a_reply_in_time_is_in_time, test_what_is_lost_is_sent_again,
-    test_unknown_is_not_failed, test_the_deadline_survives_a_restart
+    test_unknown_is_not_failed, test_the_deadline_survives_a_restart,
+    test_each_order_has_a_deadline_of_its_own
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ mistake: timeout-means-failed
 also: cancelled-too-early
 fails: test_unknown_is_not_failed, test_killed_anywhere_an_order_ends_well,
     test_anything_at_any_time, test_a_reply_in_time_is_in_time,
-    test_the_deadline_survives_a_restart, test_what_is_lost_is_sent_again
+    test_the_deadline_survives_a_restart, test_what_is_lost_is_sent_again,
+    test_each_order_has_a_deadline_of_its_own
 """
 
 from __future__ import annotations

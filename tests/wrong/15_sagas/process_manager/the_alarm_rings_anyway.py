@@ -5,7 +5,7 @@ also: timeout-means-failed
 fails: test_shipping_may_take_long, test_what_comes_twice_is_done_once,
     test_a_reply_in_time_is_in_time, test_orders_do_not_wait_for_one_another,
     test_killed_anywhere_an_order_ends_well, test_what_is_lost_is_sent_again,
-    test_anything_at_any_time
+    test_anything_at_any_time, test_each_order_has_a_deadline_of_its_own
 """
 
 import asyncio

@@ -5,7 +5,7 @@ fails: test_a_refusal_is_undone, test_what_is_lost_is_sent_again,
     test_what_comes_twice_is_done_once, test_unknown_is_not_failed,
     test_a_reply_in_time_is_in_time, test_orders_do_not_wait_for_one_another,
     test_killed_anywhere_an_order_ends_well, test_the_deadline_survives_a_restart,
-    test_anything_at_any_time
+    test_anything_at_any_time, test_each_order_has_a_deadline_of_its_own
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 mistake: chokes-on-late-reply
 fails: test_what_comes_twice_is_done_once, test_unknown_is_not_failed,
-    test_the_deadline_survives_a_restart,
-    test_a_reply_in_time_is_in_time, test_shipping_may_take_long,
-    test_killed_anywhere_an_order_ends_well, test_anything_at_any_time
+    test_the_deadline_survives_a_restart, test_a_reply_in_time_is_in_time,
+    test_shipping_may_take_long, test_killed_anywhere_an_order_ends_well,
+    test_anything_at_any_time, test_each_order_has_a_deadline_of_its_own
 """
 
 import asyncio

@@ -8,7 +8,7 @@ fails: test_a_refusal_turns_the_order_back, test_killed_anywhere_it_goes_back,
     test_a_promise_to_cancel_is_kept, test_orders_do_not_wait_for_one_another,
     test_a_coordinator_that_stood_still_does_no_harm,
     test_a_web_server_that_stood_still_tells_the_truth, test_an_agent_is_given_time,
-    test_a_coordinator_that_stood_still_keeps_the_promise
+    test_a_coordinator_that_stood_still_keeps_the_promise, test_killed_while_it_is_cancelled
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ fails: test_an_order_is_delivered, test_a_refusal_turns_the_order_back,
     test_orders_do_not_wait_for_one_another, test_an_order_is_placed_once,
     test_a_promise_to_cancel_is_kept, test_it_ends_when_it_is_cancelled,
     test_killed_anywhere_it_goes_forward, test_killed_anywhere_it_goes_back,
-    test_killed_and_cancelled_nothing_is_left, test_a_coordinator_that_stood_still_does_no_harm,
+    test_killed_and_cancelled_nothing_is_left,
+    test_a_coordinator_that_stood_still_does_no_harm,
     test_a_coordinator_that_stood_still_keeps_the_promise,
     test_a_web_server_that_stood_still_tells_the_truth, test_killed_while_it_is_placed,
-    test_two_coordinators_on_one_log, test_every_order_comes_to_an_end
+    test_two_coordinators_on_one_log, test_every_order_comes_to_an_end,
+    test_killed_while_it_is_cancelled
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ mistake: forgets-running-sagas
 fails: test_killed_anywhere_it_goes_forward, test_killed_anywhere_it_goes_back,
     test_killed_and_cancelled_nothing_is_left, test_two_coordinators_on_one_log,
     test_every_order_comes_to_an_end, test_it_ends_when_it_is_cancelled,
-    test_a_coordinator_that_stood_still_does_no_harm
+    test_a_coordinator_that_stood_still_does_no_harm, test_orders_do_not_wait_for_one_another
 """
 
 import asyncio

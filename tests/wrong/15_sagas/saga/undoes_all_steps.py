@@ -4,9 +4,8 @@ has nothing to undo does nothing.
 mistake: undo-what-never-happened
 fails: test_a_refusal_turns_the_order_back, test_killed_and_cancelled_nothing_is_left,
     test_two_coordinators_on_one_log, test_every_order_comes_to_an_end,
-    test_a_promise_to_cancel_is_kept,
-    test_a_coordinator_that_stood_still_does_no_harm,
-    test_a_coordinator_that_stood_still_keeps_the_promise
+    test_a_promise_to_cancel_is_kept, test_a_coordinator_that_stood_still_does_no_harm,
+    test_a_coordinator_that_stood_still_keeps_the_promise, test_an_order_is_placed_once
 """
 
 from __future__ import annotations
