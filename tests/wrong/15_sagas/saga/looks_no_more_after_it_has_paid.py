@@ -115,9 +115,9 @@ async def _carry_out(log: aiosqlite.Connection, call: Call, order: Order) -> Non
 
 async def _forward(log: aiosqlite.Connection, call: Call, order: Order) -> bool:
     for step in SAGA:
-        if step.command == "ReserveStock" or step.command == "TakePayment":
-            if not await _may_send(log, order, step.command):
-                return False
+        early = step.command in ("ReserveStock", "TakePayment")
+        if early and not await _may_send(log, order, step.command):
+            return False
         if await _perform(log, call, order, step.agent, step.command) != step.done:
             await log.execute(
                 "UPDATE orders SET turned_back = 1 WHERE order_id = ?", (order["order_id"],)
