@@ -26,7 +26,8 @@ CREATE TRIGGER saying AFTER INSERT ON outbox BEGIN
     INSERT INTO said VALUES (new.order_id, new.type);
 END;
 CREATE VIEW placed AS
-    SELECT order_id, data ->> '$.customer' AS customer, data ->> '$.total' AS total, data
+    SELECT order_id, json_extract(data, '$.customer') AS customer,
+        json_extract(data, '$.total') AS total, data
     FROM heard WHERE type = 'OrderPlaced';
 """
 
@@ -89,7 +90,7 @@ CREATE TRIGGER hearing AFTER INSERT ON heard BEGIN
                 AND type = 'PaymentRefunded');
 END;
 CREATE TRIGGER moving AFTER INSERT ON outbox WHEN new.type <> 'PaymentDeclined' BEGIN
-    UPDATE accounts SET balance = balance + (new.data ->> '$.amount')
+    UPDATE accounts SET balance = balance + json_extract(new.data, '$.amount')
             * CASE new.type WHEN 'PaymentTaken' THEN -1 ELSE 1 END
         WHERE customer = (SELECT customer FROM placed WHERE order_id = new.order_id);
 END;
