@@ -94,6 +94,20 @@ def _seed_entropy(patches: Patches) -> None:
     patches.put(random, "_urandom", urandom)
 
 
+def _seed_generators(patches: Patches) -> None:
+    """A `random.Random()` of the program's own takes its seed from the system, past urandom."""
+
+    def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
+        world = here.world
+        if a is None and world is not None:
+            a = world.entropy.getrandbits(256)
+        original(self, a, version)
+
+    original = patches.put(random.Random, "seed", seed)
+    shared = random.seed.__self__  # type: ignore[attr-defined]
+    patches.put(random, "seed", seed.__get__(shared))
+
+
 def _seed_uuid1(patches: Patches) -> None:
     """uuid4 is made of entropy; uuid1 of the real clock, and of a counter that outlives worlds."""
 
@@ -129,4 +143,5 @@ def install(patches: Patches) -> None:
     _refuse(patches, signal, "signal", "A simulated world has no signals: call the handler itself.")
     _watch_future_result(patches)
     _seed_entropy(patches)
+    _seed_generators(patches)
     _seed_uuid1(patches)

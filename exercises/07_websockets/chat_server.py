@@ -51,8 +51,9 @@ Rules
      left running.
 
 Out of scope: a history that outlives the server, several servers, passwords, limits on how much a
-client may say; a client that vanishes while its connection is full to the brim (the library's pings
-wait behind what is not read; such a one may stay until TCP gives up).
+client may say; an "after" that is `true`, or a number and no whole one; a client that vanishes
+while its connection is full to the brim (the library's pings wait behind what is not read; such a
+one may stay until TCP gives up).
 """
 
 from __future__ import annotations

@@ -80,6 +80,9 @@ def chance() -> list[Any]:
         secrets.token_hex(8),
         secrets.choice("abcdefgh"),
         os.urandom(8),
+        random.Random().random(),
+        random.Random(7).random(),
+        random.seed() or random.random(),  # type: ignore[func-returns-value]
     ]
 
 
@@ -274,7 +277,7 @@ def state() -> dict[str, object]:
         "sockets": [(name, value) for name, value in sorted(vars(socket.socket).items())],
         "resolvers": [socket.getaddrinfo, socket.gethostbyname],
         "processes": [subprocess.Popen.__init__, os.system, getattr(os, "fork", None)],
-        "entropy": os.urandom,
+        "entropy": [os.urandom, random.Random.seed, random.seed],
         "garbage": [gc.isenabled(), gc.get_threshold(), gc.get_debug()],
         "signals": [signal.getsignal(number) for number in signal.valid_signals()],
         "timer": signal.getitimer(signal.ITIMER_REAL) if hasattr(signal, "getitimer") else None,

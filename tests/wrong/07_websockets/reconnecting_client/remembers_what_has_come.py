@@ -4,7 +4,7 @@ Another one handles what is in the queue. When the connection breaks, some of it
 the queue goes with the connection. Their ids are behind the one that is asked for next.
 
 mistake: gap-on-reconnect
-fails: test_a_broken_connection_costs_nothing
+fails: test_a_broken_connection_costs_nothing, test_crashed_anywhere_it_can_go_on
 """
 
 import asyncio
