@@ -36,7 +36,8 @@ Rules
      forgotten, and it ends.
   8. `RedisRelay` is an async context manager, too. `RedisRelay.aclose`, or leaving its block, ends
      all subscriptions, makes waiting and later `subscribe` calls raise `RelayClosed`, closes the
-     connection, and leaves nothing running. Both `aclose` may be called more than once.
+     connection, and leaves nothing running. Both `aclose` may be called more than once. Another
+     relay of the same process does not notice.
 
 Out of scope: patterns (PSUBSCRIBE), Redis Cluster, a Redis that refuses the login, other threads.
 """

@@ -58,6 +58,11 @@ async def test_events_come_to_who_has_subscribed(world, submission):
     assert before == 0, f"nobody had subscribed, and publish() returned {before}"
     ada, bob = bus.subscribe("order.paid"), bus.subscribe("order.paid")
     bus.subscribe("stock.low")
+    elsewhere = await submission.EventBus().publish("order.paid", 0)
+    assert elsewhere == 0, (
+        f"nobody had subscribed to another bus, and its publish() returned {elsewhere}: the two "
+        "share something that belongs to one of them"
+    )
     reached = [await bus.publish("order.paid", number) for number in (1, 2, 3)]
     assert reached == [2, 2, 2], f"two wanted each of three events; publish() returned {reached}"
     expected = [submission.Event("order.paid", number) for number in (1, 2, 3)]

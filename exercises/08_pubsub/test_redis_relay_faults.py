@@ -1,4 +1,4 @@
-"""Grades what redis_relay.py does when the connection is lost, and when it is quiet."""
+"""Grades what redis_relay.py does when connections are lost or quiet, and with two relays."""
 
 import asyncio
 import contextlib
@@ -330,13 +330,36 @@ async def test_closing_in_an_outage(world, submission):
     relay = submission.RedisRelay(server.url, heartbeat=HEARTBEAT)
     one = await Listener.join(world, relay, "lamps")
     server.stop()
-    await asyncio.sleep(3 + world.seed)
+    await asyncio.sleep(3 + world.seed % 2)
     await in_time(relay.aclose(), "aclose(), with Redis away,")
     await asyncio.sleep(1)
     assert one.ended == "", f"the relay is closed; a subscription ended with {one.ended!r}"
     server.start()
     await asyncio.sleep(30)
     assert server.connections_made == 0, "a closed relay connected again"
+
+
+@pytest.mark.points(1)
+@simulate(seeds=1, steps=STEPS)
+async def test_two_relays_know_nothing_of_each_other(world, submission):
+    """A relay that is closed does not disturb another one of the same process."""
+    server, publisher = open_server(world)
+    async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as stays:
+        one = await Listener.join(world, stays, "lamps")
+        async with submission.RedisRelay(server.url, heartbeat=HEARTBEAT) as goes:
+            await Listener.join(world, goes, "lamps")
+            publisher.publish("lamps")
+            await asyncio.sleep(1)
+        await asyncio.sleep(BACK)
+        publisher.publish("lamps")
+        await asyncio.sleep(1)
+        got = [got for _, got in one.got]
+        expected = [submission.Message("lamps", b"%d" % number) for number in range(2)]
+        assert (got, one.ended) == (expected, None), (
+            "a message came while there were two relays, and another one when the second had been "
+            f"closed. A subscriber of the first got {got}"
+            + ("" if one.ended is None else f", and ended with {one.ended!r}")
+        )
 
 
 @pytest.mark.points(2)

@@ -379,13 +379,13 @@ async def test_what_was_missed_is_made_good(world, submission):
 async def test_when_the_block_ends(world, submission):
     """When the block of serve_board ends, clients are told 1001, and nothing is left."""
     at = Scene(world, submission)
-    if world.seed == 2:
+    if world.seed % 3 == 2:
         at.server.stop()
     async with at.gateway() as errors:
         ada = await at.client("ada", watch=True)
         at.change(ada=1)
         await asyncio.sleep(2)
-        assert world.seed == 2 or ada.seen == {"ada": 1}, f"seen: {ada.seen}{errors.why()}"
+        assert world.seed % 3 == 2 or ada.seen == {"ada": 1}, f"seen: {ada.seen}{errors.why()}"
     await asyncio.wait([ada.closed], timeout=5)
     assert ada.wire.close_code == 1001, (
         f"the block ended, and the close code is {ada.wire.close_code}, not 1001"

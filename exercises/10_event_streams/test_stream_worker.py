@@ -110,7 +110,7 @@ async def test_the_dead_are_told_from_the_living(world, submission):
     _, held = at.stream.ids
     worker = at.start()
     last = begun
-    for _ in range(10 + world.seed):  # whoever looks too seldom has just looked, in one of them
+    for _ in range(10 + world.seed % 3):  # whoever looks too seldom has just looked, in one of them
         await asyncio.sleep(20)
         if not at.warehouse.called("held"):
             await other.xclaim(STREAM, GROUP, "somebody", 0, [held], justid=True)
@@ -247,7 +247,7 @@ async def test_what_has_begun_is_finished(world, submission):
     worker = at.start("worker 1")
     await at.publish(*(f"order {number}" for number in range(15)))
     await at.within(60, lambda: at.warehouse.at_work)
-    await asyncio.sleep(2 + world.seed)
+    await asyncio.sleep(2 + world.seed % 3)
     begun = {call.entry for call in at.warehouse.calls}
     worker.stop.set()
     other = at.start("worker 2")
@@ -284,7 +284,7 @@ async def test_what_comes_after_stop_is_left(world, submission):
     """What is read or claimed at the moment at which stop is set, is left to others."""
     at = make_scene(world, submission, idle=20.0)
     await at.make_group()
-    what = ("XREADGROUP", "XCLAIM")[world.seed]
+    what = ("XREADGROUP", "XCLAIM")[world.seed % 2]
     begun = set()
     if what == "XCLAIM":
         await at.publish("ada")
