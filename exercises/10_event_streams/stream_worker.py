@@ -5,7 +5,7 @@ consumer group share them. Some orders are packed in a second, some take an hour
 worker is killed, from one line to the next. What it had in hand is then *pending*: Redis keeps it
 on the worker's name, and gives it to nobody by itself.
 
-Write `work`. It runs until it is told to stop:
+Write `work` with redis-py's asyncio client (`redis.asyncio`). It runs until it is told to stop:
 
     await work(url, handle, stop, stream="orders", group="packers", consumer="worker 1")
 

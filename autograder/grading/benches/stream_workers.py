@@ -242,6 +242,10 @@ class Scene:
         stream = self.stream
         return bool(stream.groups) and not stream.unread(GROUP) and not stream.pending(GROUP)
 
+    def is_over(self) -> bool:
+        """Nothing is left of all that has begun: neither at work nor ever to be tried again."""
+        return bool(self.warehouse.calls) and self.is_quiet() and not self.warehouse.at_work
+
     async def until_quiet(self, seconds: float = LONG) -> None:
         """Wait until all is read and acknowledged, or so many seconds."""
         await self.within(seconds, self.is_quiet)

@@ -132,7 +132,7 @@ class Watch:
     @contextmanager
     def on(self, producer: type[Any] = confluent_kafka.Producer) -> Iterator[Watch]:
         """Consumers that are made in the block are watched; ``producer`` is for producers."""
-        kinds = {"Consumer": WatchedConsumer, "Producer": producer}
+        kinds = _kinds(producer)
         before = {name: getattr(confluent_kafka, name) for name in kinds}
         _put(kinds)
         _watches.append(self)
@@ -142,6 +142,20 @@ class Watch:
             self.kill(for_good=True)
             _watches.remove(self)
             _put(before)
+
+
+@cache
+def _kinds(producer: type[Any]) -> dict[str, type[Any]]:
+    """What takes the place of each of confluent-kafka's clients. Those that (de)serialize have their
+    base from before, and get the watched one beside it."""
+    kinds: dict[str, type[Any]] = {"Consumer": WatchedConsumer, "Producer": producer}
+    for name, watched in (
+        ("DeserializingConsumer", WatchedConsumer),
+        ("SerializingProducer", producer),
+    ):
+        own = getattr(confluent_kafka, name)
+        kinds[name] = own if issubclass(own, watched) else type(name, (own, watched), {})
+    return kinds
 
 
 _watches: list[Watch] = []
@@ -184,7 +198,8 @@ def _let_threads_die_in_peace() -> None:
 def _put(kinds: dict[str, Any]) -> None:
     for name, kind in kinds.items():
         setattr(confluent_kafka, name, kind)
-        setattr(cimpl, name, kind)
+        if hasattr(cimpl, name):
+            setattr(cimpl, name, kind)
 
 
 def _commit_in_the_end(consumer: Any, *args: Any, **kwargs: Any) -> Any:
