@@ -73,6 +73,10 @@ class Waiting:
             check()
             await asyncio.sleep(_STEP)
 
+    def shorter(self, seconds: float) -> float:
+        """So many seconds; a fifth of it for code that has kept a grader waiting for nothing."""
+        return seconds / 5 if _in_vain[self._version] else seconds
+
     def _patience(self, first: float) -> float:
         times = _in_vain[self._version]
         return max(_LEAST, LITTLE / times) if times else first

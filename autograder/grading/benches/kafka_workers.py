@@ -279,7 +279,7 @@ class Scene:
             worker.task.cancel()
         tasks = [worker.task for worker in self._workers]
         if tasks:
-            await asyncio.wait(tasks, timeout=_FAREWELL)
+            await asyncio.wait(tasks, timeout=self._waiting.shorter(_FAREWELL))
         self.watch.kill(for_good=True)
         for task in tasks:
             task.cancel()

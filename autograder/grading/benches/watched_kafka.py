@@ -132,7 +132,7 @@ class Watch:
     @contextmanager
     def on(self, producer: type[Any] = confluent_kafka.Producer) -> Iterator[Watch]:
         """Consumers that are made in the block are watched; ``producer`` is for producers."""
-        kinds = _kinds(producer)
+        kinds = _kinds(producer)  # type: ignore[arg-type]
         before = {name: getattr(confluent_kafka, name) for name in kinds}
         _put(kinds)
         _watches.append(self)
@@ -146,14 +146,13 @@ class Watch:
 
 @cache
 def _kinds(producer: type[Any]) -> dict[str, type[Any]]:
-    """What takes the place of each of confluent-kafka's clients. Those that (de)serialize have their
-    base from before, and get the watched one beside it."""
+    """What takes the place of each of confluent-kafka's clients.
+
+    Those that (de)serialize were derived from the real ones, and get the watched one beside these.
+    """
     kinds: dict[str, type[Any]] = {"Consumer": WatchedConsumer, "Producer": producer}
-    for name, watched in (
-        ("DeserializingConsumer", WatchedConsumer),
-        ("SerializingProducer", producer),
-    ):
-        own = getattr(confluent_kafka, name)
+    for name, plain in (("DeserializingConsumer", "Consumer"), ("SerializingProducer", "Producer")):
+        own, watched = getattr(confluent_kafka, name), kinds[plain]
         kinds[name] = own if issubclass(own, watched) else type(name, (own, watched), {})
     return kinds
 
