@@ -131,7 +131,6 @@ async def test_killed_anywhere_nothing_is_lost_or_stale(world, submission):
     stopping.cancel()
     said = "A worker was killed, and another one started" if outcome.fired else "All went well"
     at.add("ada", 2, 70)
-    submission.restart()
     worker = at.worker("worker 1" if world.interruption % 2 else "worker 2", idle=6.0)
     at.add("cem", 1, 5)
     soon = await at.within(13, lambda: not at.stream.length)

@@ -35,7 +35,6 @@ async def test_killed_anywhere_nothing_is_lost(world, submission):
     stopping = asyncio.create_task(stop_when_quiet())
     outcome = await world.killed(at.work("worker 1", stop, "first"), "first", outside=at.outside)
     stopping.cancel()
-    submission.restart()
     name = "worker 2" if world.seed else "worker 1"
     worker = at.start(name, host="second")
     await at.within(60, lambda: len(at.warehouse.packed()) == 2)
@@ -75,7 +74,6 @@ async def test_killed_anywhere_the_poisoned_is_kept(world, submission):
     outcome = await world.killed(at.work("worker 1", stop, "first"), "first", outside=at.outside)
     stopping.cancel()
     said = "A worker was killed, and another one was started" if outcome.fired else "All went well"
-    submission.restart()
     worker = at.start("worker 2", host="second")
     await at.within(60, lambda: at.is_quiet() or at.warehouse.calls)
     at.check(worker)

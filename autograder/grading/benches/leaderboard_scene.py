@@ -70,10 +70,10 @@ class Scene:
 
     @asynccontextmanager
     async def gateway(self, host: str = GATEWAY, **options: Any) -> AsyncIterator[Errors]:
-        """The learner's gateway on a host of its own, until the block ends."""
+        """The learner's gateway, a process on a host of its own, until the block ends."""
         where = host, PORT, self.server.url
         async with served(
-            self.world, host, self._submission, "serve_board", *where, board=BOARD, **options
+            self.world, host, self._submission.restart(), "serve_board", *where, board=BOARD, **options
         ) as errors:
             yield errors
 
@@ -90,8 +90,8 @@ class Scene:
         return client
 
     def work(self, consumer: str, stop: asyncio.Event, idle: float) -> Any:
-        """The coroutine of a worker."""
-        return self._submission.work(
+        """The coroutine of a worker, which shares no more with others than processes do."""
+        return self._submission.restart().work(
             self.server.url, stop, board=BOARD, consumer=consumer, idle=idle
         )
 

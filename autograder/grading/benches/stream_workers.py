@@ -138,8 +138,8 @@ class Scene:
     # -- workers ----------------------------------------------------------------------------------
 
     def work(self, name: str, stop: asyncio.Event, host: str = "") -> Any:
-        """The coroutine of a worker."""
-        return self._submission.work(
+        """The coroutine of a worker, which shares no more with others than processes do."""
+        return self._submission.restart().work(
             self.server.url,
             self.warehouse.handler(host or name),
             stop,
