@@ -71,9 +71,9 @@ class Scene:
     @asynccontextmanager
     async def gateway(self, host: str = GATEWAY, **options: Any) -> AsyncIterator[Errors]:
         """The learner's gateway, a process on a host of its own, until the block ends."""
-        where = host, PORT, self.server.url
+        where, submission = (host, PORT, self.server.url), self._submission.restart()
         async with served(
-            self.world, host, self._submission.restart(), "serve_board", *where, board=BOARD, **options
+            self.world, host, submission, "serve_board", *where, board=BOARD, **options
         ) as errors:
             yield errors
 
