@@ -68,7 +68,8 @@ class Shop:
         finally:
             self.at_work -= 1
         if self._fails(customer, nth):
-            raise RuntimeError(f"nobody knows what {customer} has earned")
+            kind = RuntimeError if nth % 2 else LookupError  # whatever it raises, it has failed
+            raise kind(f"nobody knows what {customer} has earned")
         self.finished += 1
         return customer, len(customer)
 
