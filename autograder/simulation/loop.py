@@ -49,6 +49,7 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
     Args:
         world: the world it belongs to.
         max_steps: callbacks it may run before the world counts as a livelock.
+        max_busy: callbacks it may run in a row before it counts as one, without waiting.
         until: virtual seconds the world may last.
         lateness: timers may fire late by up to this share of their delay (0.0: exactly on time).
         strategy: picks which task runs next (advisory tier); None for asyncio's own order.
@@ -59,6 +60,7 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
         world: World,
         *,
         max_steps: int = 100_000,
+        max_busy: int = sys.maxsize,
         until: float = 86_400.0,
         lateness: float = 0.0,
         strategy: Strategy | None = None,
@@ -69,6 +71,8 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
         self.now = START
         self.steps = 0
         self.max_steps = max_steps
+        self.max_busy = max_busy
+        self._waited_at = 0
         self.deadline = START + until
         self.lateness = lateness
         self.strategy = strategy
@@ -221,6 +225,10 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
             raise self.world.too_long(
                 Livelock, "livelock", f"{self.max_steps:,} steps and still not finished"
             )
+        if self.steps - self._waited_at > self.max_busy:
+            raise self.world.too_long(
+                Livelock, "livelock", f"{self.max_busy:,} steps in a row, and nobody waits"
+            )
         if self.steps // _GARBAGE_STEPS != before // _GARBAGE_STEPS:
             self.world.collect_garbage()
 
@@ -238,6 +246,7 @@ class SimulatedLoop(_BaseEventLoop):  # type: ignore[misc]
         """Nothing is ready: let a worker thread work, or let time pass until the next timer."""
         if self._stopping:
             return
+        self._waited_at = self.steps
         if self.world.workers is not None and self.world.workers.wait(self):
             return
         timers = self._timers

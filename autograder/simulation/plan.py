@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ class Plan:
         seeds: number of worlds; the first is the calm one.
         base: number of the first world's seed, for another choice of worlds.
         steps: callbacks a world may run; until: virtual seconds it may last.
+        busy: callbacks it may run in a row, without time for anybody who waits: whoever needs
+            that many never waits. One who looks every 10 ms does.
         lateness: timers may be late by up to this share of their delay.
         at_every_await: also run every seed with an interruption at each await in turn.
         shuffle: the advisory tier, which shuffles the ready queue.
@@ -28,6 +31,7 @@ class Plan:
     seeds: int = 100
     base: int = 0
     steps: int = 100_000
+    busy: int = sys.maxsize
     until: float = 86_400.0
     lateness: float = 0.0
     at_every_await: bool = False

@@ -133,6 +133,7 @@ def _make_world(active: Session, plan: Plan, token: Token, trace: bool, passes_o
         tracing=trace,
         debug=active.debug,
         max_steps=plan.steps,
+        max_busy=plan.busy,
         until=plan.until,
         lateness=plan.lateness,
     )

@@ -176,7 +176,7 @@ def _suspend_at_breakpoints(patches: Patches) -> None:
             _active.watch.suspended = True
         world = here.world
         if world is not None:
-            world.loop.max_steps = sys.maxsize
+            world.loop.max_steps = world.loop.max_busy = sys.maxsize
             world.debug = True
         if isinstance(sys.stdout, Output):
             sys.stdout, sys.stderr = _real_streams

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import math
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -355,14 +356,13 @@ class World:
 
     def run_on(self, max_steps: int) -> None:
         """Run the loop until something stops it, for a bounded number of steps."""
-        before = self.loop.max_steps
-        self.loop.max_steps = max_steps
+        limits = self.loop.max_steps, self.loop.max_busy
+        self.loop.max_steps, self.loop.max_busy = max_steps, sys.maxsize
         try:
-            self.loop.run_forever()
-        except WorldEnded:
-            pass
+            with contextlib.suppress(WorldEnded):
+                self.loop.run_forever()
         finally:
-            self.loop.max_steps = before
+            self.loop.max_steps, self.loop.max_busy = limits
 
     def clean_up(self) -> None:
         """Stop what the test itself started: servers and registered clean-ups."""

@@ -19,8 +19,8 @@ from autograder.course.programs.scraper.shops import ShopServer, drop, status
 from autograder.grading import mistake
 from autograder.simulation import simulate
 
-STEPS = 10_000
-"""A world needs 300 at most: whoever takes so many asks again and again, and never waits."""
+BUSY = 10_000
+"""Steps in a row. A world needs 300 in all: whoever takes so many never waits."""
 HOST = "prices.example"
 
 
@@ -132,7 +132,7 @@ def in_short(urls):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("A list of results in the order of their URLs is what asyncio.gather gives.")
-@simulate(seeds=3, steps=STEPS)
+@simulate(seeds=3, busy=BUSY)
 async def test_results_are_in_the_order_of_the_urls(world, submission):
     """There is one Price for each URL, in the order of the URLs, whichever answers first."""
     amounts = {"/slow": "24.90", "/medium": "0.0705", "/fast": "1299.95"}
@@ -163,7 +163,7 @@ async def test_results_are_in_the_order_of_the_urls(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_no_urls_give_no_results(world, submission):
     """Without URLs the result is an empty list."""
     async with aiohttp.ClientSession() as session:
@@ -173,7 +173,7 @@ async def test_no_urls_give_no_results(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("An await in a loop waits for one before it begins the next: start all first.")
-@simulate(seeds=2, steps=STEPS)
+@simulate(seeds=2, busy=BUSY)
 async def test_requests_run_at_the_same_time(world, submission):
     """Twelve URLs are all in flight at once if the limit is twelve; each call has its own limit."""
     server, urls = await serve(world, {f"/{n}": priced("5.00") for n in range(12)}, delay=1.0)
@@ -195,7 +195,7 @@ async def test_requests_run_at_the_same_time(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=2, steps=STEPS)
+@simulate(seeds=2, busy=BUSY)
 async def test_no_more_than_the_limit_are_in_flight(world, submission):
     """Of twelve URLs, no more than `limit` are in flight at any moment."""
     server, urls = await serve(world, {f"/{n}": priced("5.00") for n in range(12)}, delay=1.0)
@@ -214,7 +214,7 @@ async def test_no_more_than_the_limit_are_in_flight(world, submission):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("Where does your code give its place back: before or after the body is read?")
-@simulate(seeds=2, steps=STEPS)
+@simulate(seeds=2, busy=BUSY)
 async def test_a_request_is_in_flight_until_its_body_is_there(world, submission):
     """A request holds its place until the whole body has arrived."""
     server, urls = await serve(world, {f"/{n}": slow_body("5.00", seconds=1) for n in range(5)})
@@ -227,7 +227,7 @@ async def test_a_request_is_in_flight_until_its_body_is_there(world, submission)
 
 
 @pytest.mark.points(1)
-@simulate(seeds=2, steps=STEPS)
+@simulate(seeds=2, busy=BUSY)
 async def test_a_free_place_is_taken_at_once(world, submission):
     """When one of two requests is done, the next one starts; it does not wait for the other."""
     pages = {"/slow": priced("5.00", after=30), "/1": priced("5.00", after=1),
@@ -255,7 +255,7 @@ async def test_a_free_place_is_taken_at_once(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=2, steps=STEPS)
+@simulate(seeds=2, busy=BUSY)
 async def test_a_failure_is_kept_beside_the_rest(world, submission):
     """A status of 400 or more, or no answer at all, is a Failure in its place."""
     pages = {
@@ -282,7 +282,7 @@ async def test_a_failure_is_kept_beside_the_rest(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_all_may_fail(world, submission):
     """Where every URL fails, there is a Failure for each."""
     _, urls = await serve(world, {"/1": status(404), "/2": status(503)})
@@ -294,7 +294,7 @@ async def test_all_may_fail(world, submission):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("Decimal('soon') raises InvalidOperation. Is it in your list of exceptions?")
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_an_odd_answer_is_a_failure(world, submission):
     """An answer that is no JSON, or has no price in it, is a Failure in its place."""
     odd = {
@@ -317,7 +317,7 @@ async def test_an_odd_answer_is_a_failure(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_the_session_is_used_and_left_open(world, submission):
     """Every request goes through the caller's session, which is open afterwards."""
     agents = []
@@ -339,7 +339,7 @@ async def test_the_session_is_used_and_left_open(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=2, steps=STEPS)
+@simulate(seeds=2, busy=BUSY)
 async def test_the_loop_is_never_blocked(world, submission):
     """While prices are fetched, the caller's other tasks go on running."""
     _, urls = await serve(world, {f"/{n}": priced("5.00", after=1) for n in range(6)})
@@ -354,7 +354,7 @@ async def test_the_loop_is_never_blocked(world, submission):
     "Whoever is cancelled while waiting for tasks: does anyone cancel the tasks, and then wait "
     "until they have ended?"
 )
-@simulate(seeds=4, steps=STEPS)
+@simulate(seeds=4, busy=BUSY)
 async def test_cancelling_it_cancels_what_is_in_flight(world, submission):
     """If fetch_prices is cancelled, its requests end with it and no further one is sent."""
     pages = {f"/{n}": priced("5.00", after=10) for n in range(9)}

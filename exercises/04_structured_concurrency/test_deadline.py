@@ -16,8 +16,8 @@ from autograder.grading.benches.slow_service import (
 )
 from autograder.simulation import simulate
 
-STEPS = 5_000
-"""A world needs 100 at most: whoever takes so many asks again and again, and never waits."""
+BUSY = 5_000
+"""Steps in a row. A world needs 100 in all: whoever takes so many never waits."""
 
 
 async def time_left_after(submission, block):
@@ -27,7 +27,7 @@ async def time_left_after(submission, block):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=30, steps=STEPS)
+@simulate(seeds=30, busy=BUSY)
 async def test_when_the_time_is_up_the_block_raises(world, submission):
     """When the time is up, what the block waits for cleans up, and TimeoutError is raised."""
     slow = Service(world, 3600.0, tidy=world.latency("tidy", 0.2, 2.0))
@@ -48,7 +48,7 @@ async def test_when_the_time_is_up_the_block_raises(world, submission):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("Whoever sets an alarm and is done early: who takes the alarm back?")
-@simulate(seeds=30, steps=STEPS)
+@simulate(seeds=30, busy=BUSY)
 async def test_a_block_in_time_leaves_no_timer(world, submission):
     """A block and a call that are over in time have no effect later."""
 
@@ -75,7 +75,7 @@ async def test_a_block_in_time_leaves_no_timer(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("What does your inner deadline do with the outer one?")
-@simulate(seeds=5, steps=STEPS)
+@simulate(seeds=5, busy=BUSY)
 async def test_the_earliest_deadline_counts(world, submission):
     """A deadline inside another one can make the time shorter, but not longer."""
     seen = []
@@ -106,7 +106,7 @@ async def test_the_earliest_deadline_counts(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=30, steps=STEPS)
+@simulate(seeds=30, busy=BUSY)
 async def test_time_left_runs_down(world, submission):
     """time_left() runs down in the block, in tasks started there too, and is None outside."""
     assert submission.time_left() is None, "there is no deadline, and time_left() is not None"
@@ -139,7 +139,7 @@ async def test_time_left_runs_down(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("A variable of the module is one for all tasks. contextvars has another kind.")
-@simulate(seeds=50, steps=STEPS)
+@simulate(seeds=50, busy=BUSY)
 async def test_each_visitor_has_a_deadline_of_their_own(world, submission):
     """Visitors at the same time do not see each other's deadlines."""
 
@@ -170,7 +170,7 @@ async def test_each_visitor_has_a_deadline_of_their_own(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=5, steps=STEPS)
+@simulate(seeds=5, busy=BUSY)
 async def test_a_call_is_told_what_is_left(world, submission):
     """A service is told at_most or what is left of the budget, whichever is smaller."""
     hops = [Service(world, 0.8) for _ in range(3)]
@@ -204,7 +204,7 @@ async def test_a_call_is_told_what_is_left(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=50, steps=STEPS)
+@simulate(seeds=50, busy=BUSY)
 async def test_all_hops_share_one_budget(world, submission):
     """However many calls there are, below each other and one after another, the budget is one."""
     tax = Service(world, world.latency("tax", 0.5, 0.9), tidy=0.1)
@@ -232,7 +232,7 @@ async def test_all_hops_share_one_budget(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=30, steps=STEPS)
+@simulate(seeds=30, busy=BUSY)
 async def test_a_slow_service_is_given_up(world, submission):
     """A call that takes longer than at_most raises TimeoutError, and what is left can be used."""
     slow = Service(world, 3600.0, tidy=world.latency("tidy", 0.1, 0.4))
@@ -255,7 +255,7 @@ async def test_a_slow_service_is_given_up(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=5, steps=STEPS)
+@simulate(seeds=5, busy=BUSY)
 async def test_without_time_nobody_is_asked(world, submission):
     """If no time is left, call raises TimeoutError and does not call the service."""
     audit = Service(world, 0.1)
@@ -284,7 +284,7 @@ async def test_without_time_nobody_is_asked(world, submission):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("A service may have timeouts of its own: its TimeoutError is not yours.")
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_what_a_service_raises_comes_through(world, submission):
     """Results and exceptions come through as they are, a service's own TimeoutError as well."""
     for error in (ServiceDown("stock"), TimeoutError("the database was busy")):

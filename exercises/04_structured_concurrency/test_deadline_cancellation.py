@@ -15,13 +15,13 @@ from autograder.grading.benches.slow_service import (
 )
 from autograder.simulation import simulate
 
-STEPS = 5_000
-"""A world needs 100 at most: whoever takes so many asks again and again, and never waits."""
+BUSY = 5_000
+"""Steps in a row. A world needs 100 in all: whoever takes so many never waits."""
 
 
 @pytest.mark.points(3)
 @pytest.mark.hint("Whose cancellation is it? Task.cancelling() counts them, also when two come.")
-@simulate(seeds=200, steps=STEPS)
+@simulate(seeds=200, busy=BUSY)
 async def test_a_cancellation_stays_a_cancellation(world, submission):
     """Cancelled from outside, before, at or after the deadline, a task ends with CancelledError."""
     slow = Service(world, 3600.0, tidy=2.0)
@@ -58,7 +58,7 @@ async def test_a_cancellation_stays_a_cancellation(world, submission):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("Before Python 3.12, wait_for leaves a task behind if it is cancelled too late.")
-@simulate(seeds=10, steps=STEPS, at_every_await=True)
+@simulate(seeds=10, busy=BUSY, at_every_await=True)
 async def test_cancelled_at_any_moment_it_cleans_up(world, submission):
     """Cancelled at whichever await, services have cleaned up, and nothing stays behind."""
     stock = Service(world, world.latency("stock", 0.2, 0.8), tidy=0.1)
@@ -86,7 +86,7 @@ async def test_cancelled_at_any_moment_it_cleans_up(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=3, steps=STEPS)
+@simulate(seeds=3, busy=BUSY)
 async def test_it_leaves_no_cancellation_behind(world, submission):
     """After a block or a call has run out of time, an asyncio.timeout around it still works."""
     slow = Service(world, 3600.0)
@@ -119,7 +119,7 @@ async def test_it_leaves_no_cancellation_behind(world, submission):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("How many cancellations had been counted before your block began?")
-@simulate(seeds=3, steps=STEPS)
+@simulate(seeds=3, busy=BUSY)
 async def test_it_works_while_a_cancelled_task_cleans_up(world, submission):
     """In the clean-up of a task that was cancelled, running out of time is a TimeoutError, too."""
     slow = Service(world, 3600.0)

@@ -14,12 +14,12 @@ from autograder.grading.benches.service_desk import (
 )
 from autograder.simulation import simulate
 
-STEPS = 5_000
-"""A world needs 100 at most: whoever takes so many asks again and again, and never waits."""
+BUSY = 5_000
+"""Steps in a row. A world needs 100 in all: whoever takes so many never waits."""
 
 
 @pytest.mark.points(1)
-@simulate(seeds=20, steps=STEPS)
+@simulate(seeds=20, busy=BUSY)
 async def test_requests_are_handled_at_the_same_time(world, submission):
     """Each request is handled as soon as it comes, whatever others are in flight."""
     desk = Desk(world)
@@ -37,7 +37,7 @@ async def test_requests_are_handled_at_the_same_time(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=5, steps=STEPS)
+@simulate(seeds=5, busy=BUSY)
 async def test_a_handler_that_raises_stops_nothing(world, submission):
     """A handler that raises is counted, and the others go on."""
     desk = Desk(world)
@@ -56,7 +56,7 @@ async def test_a_handler_that_raises_stops_nothing(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("A loop that looks at a flag looks only when something has come in.")
-@simulate(seeds=20, steps=STEPS)
+@simulate(seeds=20, busy=BUSY)
 async def test_an_idle_service_stops_at_once(world, submission):
     """A service that waits for a request stops at the signal, without waiting for one to come."""
     desk = Desk(world, clean_up_takes=world.latency("clean-up", 0.1, 2.0))
@@ -72,7 +72,7 @@ async def test_an_idle_service_stops_at_once(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=50, steps=STEPS)
+@simulate(seeds=50, busy=BUSY)
 async def test_what_is_in_flight_is_finished(world, submission):
     """Requests in flight at the signal are finished, if they can be within the grace period."""
     desk = Desk(world)
@@ -101,7 +101,7 @@ async def test_what_is_in_flight_is_finished(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=20, steps=STEPS)
+@simulate(seeds=20, busy=BUSY)
 async def test_nothing_is_accepted_after_the_signal(world, submission):
     """What comes in after the signal stays where it is, for somebody else."""
     desk = Desk(world)
@@ -120,7 +120,7 @@ async def test_nothing_is_accepted_after_the_signal(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("If a request and the signal come together: who looks at the request?")
-@simulate(seeds=60, steps=STEPS)
+@simulate(seeds=60, busy=BUSY)
 async def test_a_request_in_the_moment_of_the_signal(world, submission):
     """A request that comes in the moment of the signal is handled, or left for somebody else."""
     desk = Desk(world)
@@ -148,7 +148,7 @@ async def test_a_request_in_the_moment_of_the_signal(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("How long does your code wait for the slowest request?")
-@simulate(seeds=30, steps=STEPS)
+@simulate(seeds=30, busy=BUSY)
 async def test_the_rest_is_cancelled(world, submission):
     """After the grace period the rest is cancelled, has time to clean up, and serve ends."""
     desk = Desk(world)
@@ -183,7 +183,7 @@ async def test_the_rest_is_cancelled(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=50, steps=STEPS)
+@simulate(seeds=50, busy=BUSY)
 async def test_further_signals_change_nothing(world, submission):
     """More signals, while requests are finished or while clean_up runs, change nothing."""
     desk = Desk(world, clean_up_takes=4.0)
@@ -208,7 +208,7 @@ async def test_further_signals_change_nothing(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Where in your code can clean_up be interrupted, and who would wait for it then?")
-@simulate(seeds=5, steps=STEPS, at_every_await=True)
+@simulate(seeds=5, busy=BUSY, at_every_await=True)
 async def test_cancelled_at_any_moment_it_cleans_up(world, submission):
     """If serve is cancelled, at whichever await, handlers end first, and clean_up runs once."""
     desk = Desk(world, clean_up_takes=world.latency("clean-up", 0.5, 2.0))
@@ -231,7 +231,7 @@ async def test_cancelled_at_any_moment_it_cleans_up(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("The caller has been told that it is cancelled only if CancelledError comes out.")
-@simulate(seeds=80, steps=STEPS)
+@simulate(seeds=80, busy=BUSY)
 async def test_a_cancellation_goes_on_to_the_caller(world, submission):
     """Cancelled, even again and again, serve gives no grace, cleans up to the end, and says so."""
     desk = Desk(world, clean_up_takes=2.0)
@@ -266,7 +266,7 @@ async def test_a_cancellation_goes_on_to_the_caller(world, submission):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("What becomes of a CancelledError that comes while clean_up runs?")
-@simulate(seeds=30, steps=STEPS)
+@simulate(seeds=30, busy=BUSY)
 async def test_cancelled_at_the_very_end_it_says_so(world, submission):
     """Cancelled only while handlers or clean_up clean up, serve finishes, and is cancelled."""
     desk = Desk(world, clean_up_takes=2.0)
@@ -296,7 +296,7 @@ async def test_cancelled_at_the_very_end_it_says_so(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=10, steps=STEPS)
+@simulate(seeds=10, busy=BUSY)
 async def test_if_receive_fails_it_stops_in_order(world, submission):
     """If receive raises, what is in flight is finished, clean_up runs, and the error is raised."""
     desk = Desk(world)

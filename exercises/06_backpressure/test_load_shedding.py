@@ -9,8 +9,8 @@ from autograder.grading.benches.desk import LONG, Desk
 from autograder.grading.benches.quiet import callbacks_of_a_sleep
 from autograder.simulation import simulate
 
-STEPS = 3_000
-"""A world needs 300 at most: whoever takes so many asks again and again, and never waits."""
+BUSY = 3_000
+"""Steps in a row. A world needs 300 in all: whoever takes so many never waits."""
 
 HAIR = 0.001
 """Seconds by which everything may be late."""
@@ -27,7 +27,7 @@ async def assert_that_it_answers(submission, world):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_a_free_worker_takes_a_request_at_once(world, submission):
     """While workers are free, requests are handled at once, all at the same time."""
     desk = Desk(submission, world, workers=5, deadline=0.5)
@@ -49,7 +49,7 @@ async def test_a_free_worker_takes_a_request_at_once(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=10, steps=STEPS)
+@simulate(seeds=10, busy=BUSY)
 async def test_no_more_than_the_workers_are_at_work(world, submission):
     """However many requests come, no more than `workers` are handled at any moment."""
     desk = Desk(submission, world, workers=3, capacity=50)
@@ -64,7 +64,7 @@ async def test_no_more_than_the_workers_are_at_work(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_what_the_handler_raises_is_raised(world, submission):
     """What the handler raises comes out of submit, and the worker goes on."""
     desk = Desk(submission, world)
@@ -95,7 +95,7 @@ async def test_what_the_handler_raises_is_raised(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Of those who wait, who came last? A list has pop().")
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_the_newest_is_served_first(world, submission):
     """When the worker is free again, it takes the request that came last, at once."""
     desk = Desk(submission, world)
@@ -113,7 +113,7 @@ async def test_the_newest_is_served_first(world, submission):
 
 
 @pytest.mark.points(2)
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_the_oldest_makes_room(world, submission):
     """If one too many waits, the one that has waited longest is refused at once."""
     desk = Desk(submission, world, capacity=2)
@@ -136,7 +136,7 @@ async def test_the_oldest_makes_room(world, submission):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("Who is refused is off the list at once, and not when its own task runs again.")
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_two_too_many_in_one_moment(world, submission):
     """If two too many come in one moment, the two that have waited longest are refused."""
     desk = Desk(submission, world, capacity=2)
@@ -157,7 +157,7 @@ async def test_two_too_many_in_one_moment(world, submission):
 
 @pytest.mark.points(3)
 @pytest.mark.hint("Who looks at the clock while all the workers are busy?")
-@simulate(seeds=5, steps=STEPS)
+@simulate(seeds=5, busy=BUSY)
 async def test_nobody_is_served_after_the_deadline(world, submission):
     """A request that has waited for `deadline` seconds is refused then, and never handled."""
     await assert_that_it_answers(submission, world)
@@ -196,7 +196,7 @@ async def test_nobody_is_served_after_the_deadline(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("A client that gives up cancels its submit. Where is its request then?")
-@simulate(seeds=10, steps=STEPS)
+@simulate(seeds=10, busy=BUSY)
 async def test_nobody_is_served_who_has_gone(world, submission):
     """A request whose client has given up is not handled, and takes nobody's place."""
     await assert_that_it_answers(submission, world)
@@ -238,7 +238,7 @@ async def test_nobody_is_served_who_has_gone(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_a_handler_whose_client_has_gone_is_cancelled(world, submission):
     """If a client gives up while its request is handled, the handler is cancelled."""
     desk = Desk(submission, world, 50.0)
@@ -262,7 +262,7 @@ async def test_a_handler_whose_client_has_gone_is_cancelled(world, submission):
 
 @pytest.mark.points(3)
 @pytest.mark.hint("Under overload, who is still there when the answer is?")
-@simulate(seeds=2, steps=10 * STEPS)
+@simulate(seeds=2, busy=10 * BUSY)
 async def test_ten_times_too_much_does_not_bring_it_down(world, submission):
     """At ten times its capacity it still answers 90 percent of what it can answer, in time."""
     desk = Desk(submission, world, 0.1, workers=2, capacity=100, deadline=0.25)
@@ -298,7 +298,7 @@ async def test_ten_times_too_much_does_not_bring_it_down(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Between your taking a worker and your `try` stands an await?")
-@simulate(seeds=1, steps=STEPS, at_every_await=True, ignore=frozenset({"leaked-task"}))
+@simulate(seeds=1, busy=BUSY, at_every_await=True, ignore=frozenset({"leaked-task"}))
 async def test_cancelled_anywhere_it_loses_no_worker(world, submission):
     """If submit is cancelled, at whichever await, the worker is there for the next one."""
     await assert_that_it_answers(submission, world)
@@ -323,7 +323,7 @@ async def test_cancelled_anywhere_it_loses_no_worker(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Given a worker, and cancelled before it could begin: whose is the worker now?")
-@simulate(seeds=8, steps=STEPS)
+@simulate(seeds=8, busy=BUSY)
 async def test_gone_in_the_moment_of_its_turn(world, submission):
     """A request that ends just as its turn comes leaves the worker to another one."""
     await assert_that_it_answers(submission, world)
@@ -363,7 +363,7 @@ def compute_for_a_millisecond(world):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Who makes a worker free, and who hands one on? Count for each way out.")
-@simulate(seeds=2, steps=STEPS)
+@simulate(seeds=2, busy=BUSY)
 async def test_no_worker_is_gained(world, submission):
     """Whatever happens in the moment of a refusal or of a turn, no worker is gained."""
     await assert_that_it_answers(submission, world)
@@ -389,7 +389,7 @@ async def test_no_worker_is_gained(world, submission):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("A timer that is needed no more can be cancelled.")
-@simulate(seeds=1, steps=STEPS)
+@simulate(seeds=1, busy=BUSY)
 async def test_nothing_is_left_running(world, submission):
     """When all requests have ended, no task and no timer of the Shedder is left."""
     await assert_that_it_answers(submission, world)

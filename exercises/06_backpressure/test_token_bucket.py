@@ -9,15 +9,15 @@ from autograder.grading.benches.callers import HAIR, LONG, Callers, assert_times
 from autograder.grading.benches.quiet import callbacks_of_a_sleep
 from autograder.simulation import simulate
 
-STEPS = 10_000
-"""A world needs 200 at most: whoever takes so many asks again and again, and never waits."""
+BUSY = 10_000
+"""Steps in a row. A world needs 200 in all: whoever takes so many never waits."""
 
 TASKS = frozenset({"leaked-task"})
 """A bucket that keeps a task going is told so once, and by what it costs."""
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1, steps=STEPS, ignore=TASKS)
+@simulate(seeds=1, busy=BUSY, ignore=TASKS)
 async def test_a_full_bucket_gives_at_once(world, submission):
     """A new bucket gives `burst` tokens at once, in small portions or in one."""
     bucket = submission.TokenBucket(rate=5, burst=10)
@@ -30,7 +30,7 @@ async def test_a_full_bucket_gives_at_once(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("How long is it until the missing tokens are there? Sleep for so long.")
-@simulate(seeds=1, steps=STEPS, ignore=TASKS)
+@simulate(seeds=1, busy=BUSY, ignore=TASKS)
 async def test_an_empty_bucket_gives_at_its_rate(world, submission):
     """From an empty bucket each caller is served as soon as its tokens have dripped in."""
     for rate in (5, 3, 0.7):
@@ -45,7 +45,7 @@ async def test_an_empty_bucket_gives_at_its_rate(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=10, steps=STEPS, ignore=TASKS)
+@simulate(seeds=10, busy=BUSY, ignore=TASKS)
 async def test_tokens_drip_in_while_nobody_looks(world, submission):
     """After a pause the tokens that have dripped in are there; only the rest is waited for."""
     bucket = submission.TokenBucket(rate=2, burst=10)
@@ -59,7 +59,7 @@ async def test_tokens_drip_in_while_nobody_looks(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("What stops the number of tokens from growing while nobody calls?")
-@simulate(seeds=1, steps=STEPS, ignore=TASKS)
+@simulate(seeds=1, busy=BUSY, ignore=TASKS)
 async def test_a_long_rest_saves_up_no_more_than_a_burst(world, submission):
     """However long nobody called, no more than `burst` tokens are given at once."""
     bucket = submission.TokenBucket(rate=5, burst=10)
@@ -78,7 +78,7 @@ async def test_a_long_rest_saves_up_no_more_than_a_burst(world, submission):
 
 @pytest.mark.points(1)
 @pytest.mark.hint("Is the counter set back once a second? Call just before that, and just after.")
-@simulate(seeds=1, steps=STEPS, ignore=TASKS)
+@simulate(seeds=1, busy=BUSY, ignore=TASKS)
 async def test_no_two_bursts_come_together(world, submission):
     """In a twentieth of a second no more than a burst is given, whenever it begins."""
     guard = submission.TokenBucket(rate=5, burst=5)
@@ -99,7 +99,7 @@ async def test_no_two_bursts_come_together(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Two callers sleep until the same token is there, and both take it?")
-@simulate(seeds=1, steps=STEPS, ignore=TASKS)
+@simulate(seeds=1, busy=BUSY, ignore=TASKS)
 async def test_waiting_callers_share_what_drips_in(world, submission):
     """Of five callers that wait for one token each, one is served a second at 1 token/s."""
     bucket = submission.TokenBucket(rate=1, burst=1)
@@ -121,7 +121,7 @@ async def test_waiting_callers_share_what_drips_in(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("One token is there; somebody has long been waiting for six. Who may have it?")
-@simulate(seeds=8, steps=STEPS, ignore=TASKS)
+@simulate(seeds=8, busy=BUSY, ignore=TASKS)
 async def test_callers_are_served_in_the_order_of_their_calls(world, submission):
     """Callers are served in the order of their calls, whatever each wants, each at its time."""
     bucket = submission.TokenBucket(rate=2, burst=6)
@@ -145,7 +145,7 @@ async def test_callers_are_served_in_the_order_of_their_calls(world, submission)
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1, steps=STEPS, ignore=TASKS)
+@simulate(seeds=1, busy=BUSY, ignore=TASKS)
 async def test_a_newcomer_does_not_pass_those_who_wait(world, submission):
     """Tokens that are there are for those who wait already, not for who has just come."""
     bucket = submission.TokenBucket(rate=1, burst=5)
@@ -193,7 +193,7 @@ async def test_a_newcomer_does_not_pass_those_who_wait(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("You know when the tokens will be there. One sleep is enough.")
-@simulate(seeds=1, steps=STEPS, ignore=TASKS)
+@simulate(seeds=1, busy=BUSY, ignore=TASKS)
 async def test_who_waits_does_not_wake_up_to_look(world, submission):
     """Who waits for 4 seconds sleeps for 4 seconds."""
     bucket = submission.TokenBucket(rate=12.5, burst=50)
@@ -223,7 +223,7 @@ async def test_who_waits_does_not_wake_up_to_look(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1, steps=STEPS, ignore=TASKS)
+@simulate(seeds=1, busy=BUSY, ignore=TASKS)
 async def test_nothing_runs_while_nobody_waits(world, submission):
     """A bucket that nobody waits for keeps no task and no timer going."""
     bucket = submission.TokenBucket(rate=5, burst=10)
@@ -250,7 +250,7 @@ async def test_nothing_runs_while_nobody_waits(world, submission):
 
 
 @pytest.mark.points(1)
-@simulate(seeds=1, steps=STEPS, ignore=TASKS)
+@simulate(seeds=1, busy=BUSY, ignore=TASKS)
 async def test_more_than_a_burst_is_a_value_error(world, submission):
     """A cost of more than `burst` raises ValueError at once, and disturbs nobody."""
     bucket = submission.TokenBucket(rate=1, burst=5)
@@ -281,7 +281,7 @@ async def test_more_than_a_burst_is_a_value_error(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Take the tokens after your last await, not before it.")
-@simulate(seeds=1, steps=STEPS, at_every_await=True, ignore=TASKS)
+@simulate(seeds=1, busy=BUSY, at_every_await=True, ignore=TASKS)
 async def test_cancelled_anywhere_it_takes_nothing(world, submission):
     """If acquire is cancelled, at whichever await, no token is gone."""
     bucket = submission.TokenBucket(rate=10, burst=5)
@@ -309,7 +309,7 @@ async def test_cancelled_anywhere_it_takes_nothing(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("Who is woken when the first in the queue is cancelled?")
-@simulate(seeds=6, steps=STEPS, ignore=TASKS)
+@simulate(seeds=6, busy=BUSY, ignore=TASKS)
 async def test_those_behind_a_cancelled_caller_move_up(world, submission):
     """Those behind a caller that is cancelled are served as if it had never been there."""
     bucket = submission.TokenBucket(rate=1, burst=5)
@@ -341,7 +341,7 @@ async def test_those_behind_a_cancelled_caller_move_up(world, submission):
 
 @pytest.mark.points(2)
 @pytest.mark.hint("A caller can be cancelled in the very moment in which it is handed its tokens.")
-@simulate(seeds=12, steps=STEPS, ignore=TASKS)
+@simulate(seeds=12, busy=BUSY, ignore=TASKS)
 async def test_cancelled_in_the_moment_of_being_served(world, submission):
     """A caller cancelled just as its turn comes has its tokens, or leaves them to the next."""
     guard = Callers(world, submission.TokenBucket(rate=1, burst=1))

@@ -214,6 +214,26 @@ def test_endless_steps_are_a_livelock() -> None:
     assert any("spin #2" in row for row in problem.rows)
 
 
+def test_who_never_waits_is_a_livelock_and_who_looks_now_and_then_is_none() -> None:
+    """So many steps in a row say that nobody waits; so many with pauses do not."""
+
+    async def look(pause: float) -> None:
+        began = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() < began + 60:  # noqa: ASYNC110
+            await asyncio.sleep(pause)  # here
+
+    async def patient(world: World) -> None:
+        await asyncio.gather(look(0.01), look(0.02))
+        assert world.loop.steps > 5000
+
+    async def hasty(world: World) -> None:
+        await asyncio.gather(look(0), asyncio.sleep(1))
+
+    assert explore(patient, seeds=1, busy=500) is None
+    problem = accuse(hasty, "livelock", seeds=1, busy=500)
+    assert "500 steps in a row" in problem.message
+
+
 def test_a_deadlock_cannot_be_caught_by_the_code_under_study() -> None:
     """The world ends from outside: no except clause sees it."""
 
