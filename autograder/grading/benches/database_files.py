@@ -56,6 +56,16 @@ def commits(eyes: sqlite3.Connection) -> int:
     return int(version)
 
 
+def is_locked(eyes: sqlite3.Connection) -> bool:
+    """True if nobody else could write to the database of this connection at this moment."""
+    try:
+        eyes.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return True
+    eyes.execute("ROLLBACK")
+    return False
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path)
     # No power fails in a test, and a slow disk takes seconds.

@@ -17,7 +17,7 @@ import aiosqlite  # noqa: F401  before the first world begins, which stands in f
 
 from ..mistakes import mistake
 from .amqp_side import arrange, ended
-from .database_files import commits, new_database
+from .database_files import commits, is_locked, new_database
 
 if TYPE_CHECKING:
     from autograder.simulation import World
@@ -113,12 +113,7 @@ class Tables:
 
     def is_locked(self) -> bool:
         """True if nobody else could write at this moment."""
-        try:
-            self._eyes.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return True
-        self._eyes.execute("ROLLBACK")
-        return False
+        return is_locked(self._eyes)
 
     def changed(self) -> bool:
         """True if somebody has committed something since this was asked last."""

@@ -14,7 +14,7 @@ from typing import Any
 import aiosqlite  # noqa: F401  before the first world begins, which stands in for its thread
 
 from ..mistakes import mistake
-from .database_files import commits, new_database
+from .database_files import commits, is_locked, new_database
 from .order_log import Events, Rows
 
 SCHEMA = (
@@ -156,12 +156,7 @@ class ReadModel:
 
     def is_locked(self) -> bool:
         """True if nobody else could write at this moment."""
-        try:
-            self._eyes.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return True
-        self._eyes.execute("ROLLBACK")
-        return False
+        return is_locked(self._eyes)
 
     def is_held(self) -> bool:
         """True if a transaction is open, if only for reading: then SQLite can put nothing into the
