@@ -47,6 +47,8 @@ def at_once(sent: Sent, reply: str) -> Sequence[float]:
 class Bank(Agents):
     """The three agents, with a payment that can be cancelled as long as it has not been taken."""
 
+    name_of_key = "id"
+
     def _act(self, command: str, key: str, order: Mapping[str, Any]) -> str:
         if command != "CancelPayment":
             return super()._act(command, key, order)

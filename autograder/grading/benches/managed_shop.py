@@ -258,7 +258,7 @@ class ManagedShop:
         try:
             answer = self.agents.handle(mail.type, mail.id, order)
         except ValueError as error:
-            self._misused(str(error).replace("key", "id"))  # as it is called here
+            self._misused(str(error))
             return
         self._replies += 1
         reply = Mail(f"reply-{self._replies}", answer, mail.order_id, {}, mail.id)

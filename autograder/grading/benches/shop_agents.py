@@ -79,7 +79,12 @@ class Agents:
         refuses: (command, order_id) -> whether the agent refuses it.
         unavailable: (command, order_id, nth request) -> whether it cannot just now.
         careful: an undo that comes first does nothing, and what it undoes is refused from then on.
+
+    Attributes:
+        name_of_key: what the brief calls a key.
     """
+
+    name_of_key = "key"
 
     def __init__(
         self,
@@ -114,8 +119,8 @@ class Agents:
             before, whose, answer = self._answers[key]
             if (before, whose) != (command, order_id):
                 raise ValueError(
-                    f"the key {key!r} is that of {before} {whose}, and cannot be the key of "
-                    f"{command} {order_id} as well"
+                    f"the {self.name_of_key} {key!r} is that of {before} {whose}, and cannot be "
+                    f"that of {command} {order_id} as well"
                 )
             return answer
         nth = self._requests[command, order_id] = self._requests.get((command, order_id), 0) + 1
